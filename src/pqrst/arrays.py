@@ -1,0 +1,204 @@
+"""What travels between stages: a Record out of a database, and the Bundle, a folder of few large arrays."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pandas as pd
+
+from pqrst.errors import DataError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The annotations of one recording, in time order, beats or not."""
+
+    samples: np.ndarray  # (marks,) int64, sample numbers
+    labels: np.ndarray  # (marks,) int, class index, -1 where the mark belongs to no class
+    folds: Mapping[str, np.ndarray] = field(
+        default_factory=dict
+    )  # published memberships by mark: name -> (marks,) text
+
+
+@dataclass(frozen=True)
+class Record:
+    """One recording as its database gives it; `gain` and `zero` turn the converter's integers into mV."""
+
+    record: str
+    patient: str  # empty where the database does not say
+    signal: np.ndarray  # (leads, samples)
+    fs: float  # Hz
+    leads: tuple[str, ...]
+    gain: tuple[float, ...] | None = None  # converter steps per mV, by lead; None where `signal` is in `units` already
+    zero: tuple[int, ...] | None = None
+    units: str = "mV"
+    label: int | tuple[int, ...] | None = None  # of the whole recording
+    marks: Marks | None = None
+    folds: Mapping[str, str] = field(default_factory=dict)  # published memberships of the whole recording
+    quality: tuple[str, ...] = ()
+
+    def millivolts(self) -> np.ndarray:
+        """Give the signal in mV, float32 (leads, samples)."""
+        if self.gain is None or self.zero is None:
+            return self.signal.astype(np.float32)
+        zero, gain = np.asarray(self.zero)[:, None], np.asarray(self.gain)[:, None]
+        return ((self.signal - zero) / gain).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Meta:
+    """All that a reader of a Bundle must know; nothing in it depends on when or where it was made."""
+
+    dataset: str
+    task: str  # single | multi
+    classes: tuple[str, ...]
+    fs: float  # Hz, of the stored samples
+    leads: tuple[str, ...]
+    units: str
+    axes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    gain: tuple[float, ...] | None = None  # converter steps per mV, where x holds the converter's integers
+    zero: tuple[int, ...] | None = None
+    skipped: tuple[Mapping[str, str], ...] = ()
+    shape: tuple[int, ...] = ()  # of x, rows first
+    dtype: str = "float32"
+    schema: int = SCHEMA
+
+    @property
+    def synthetic(self) -> bool:
+        return bool(self.provenance.get("synthetic", False))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Rows of signals or images with their labels and where each came from."""
+
+    meta: Meta
+    x: np.ndarray  # (rows, lead, time) or (rows, channel, height, width), memory-mapped
+    y: np.ndarray  # (rows,) class index, or (rows, classes) 0/1
+    rows: pd.DataFrame  # record, patient, start, fold_*, quality; one line a row
+
+    def class_counts(self, chosen: np.ndarray | None = None) -> np.ndarray:
+        """Count the rows of each class, or of the chosen row numbers only."""
+        y = self.y if chosen is None else self.y[chosen]
+        return y.sum(axis=0) if self.meta.task == "multi" else np.bincount(y, minlength=len(self.meta.classes))
+
+
+class Writer:
+    """Write a Bundle row by row into a temporary folder, and move it into place once it is whole."""
+
+    def __init__(self, folder: Path, row_shape: tuple[int, ...], dtype: str) -> None:
+        self.folder, self.row_shape, self.dtype = folder, tuple(row_shape), np.dtype(dtype)
+        self.partial = folder.with_name(folder.name + ".partial")
+        self.count, self._y, self._rows = 0, [], []  # type: ignore[var-annotated]
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        self._file: BinaryIO = (self.partial / "x.npy").open("wb")
+        self._header()
+        return self
+
+    def _header(self) -> None:
+        # numpy leaves room in the header for the first axis to grow, so it can be written again with the final count
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.row_shape)}
+        )
+
+    def add(self, x: np.ndarray, y: np.ndarray, rows: pd.DataFrame) -> None:
+        """Append rows: x (n, *row_shape), y (n,) or (n, classes), rows with n lines."""
+        if not len(x) == len(y) == len(rows) or x.shape[1:] != self.row_shape:
+            raise DataError(f"{self.folder}: rows of shape {x.shape[1:]} where {self.row_shape} was promised")
+        self._file.write(np.ascontiguousarray(x, self.dtype).data)
+        self._y.append(np.asarray(y))
+        self._rows.append(rows)
+        self.count += len(x)
+
+    def finish(self, meta: Meta) -> Meta:
+        """Write what is left and move the folder into place; give the meta with the shape filled in."""
+        if self.count == 0:
+            raise DataError(f"{self.folder}: no row was made; every recording was empty or skipped")
+        self._file.seek(0)
+        self._header()
+        self._file.close()
+        np.save(self.partial / "y.npy", np.concatenate(self._y).astype(np.int16))
+        pd.concat(self._rows).to_csv(self.partial / "rows.csv", index=False, lineterminator="\n")
+        filled = replace(meta, shape=(self.count, *self.row_shape), dtype=self.dtype.name)
+        write_json(self.partial / "meta.json", asdict(filled))
+        move_into_place(self.partial, self.folder)
+        return filled
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def read_meta(folder: Path) -> Meta:
+    """Read what a Bundle says of itself."""
+    try:
+        given = json.loads((folder / "meta.json").read_text())
+    except FileNotFoundError:
+        raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
+    if given.get("schema") != SCHEMA:
+        raise DataError(
+            f"{folder}: schema {given.get('schema')!r}, this version reads {SCHEMA}; build it anew with `dvc repro`"
+        )
+    return Meta(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+
+
+def read(folder: Path) -> Bundle:
+    """Open a Bundle; x stays on disk until it is used."""
+    meta = read_meta(folder)
+    x, y = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
+    text = {"record": str, "patient": str, "quality": str}
+    rows = pd.read_csv(folder / "rows.csv", dtype=text, keep_default_na=False)
+    if not len(x) == len(y) == len(rows) == meta.shape[0]:
+        raise DataError(
+            f"{folder}: {len(x)} signals, {len(y)} labels, {len(rows)} rows; build it anew with `dvc repro`"
+        )
+    return Bundle(meta, x, y, rows)
+
+
+def digest(folder: Path) -> str:
+    """Give the SHA-256 over the names and bytes of a folder's files."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that is the same bytes for the same content, and appears whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def move_into_place(partial: Path, folder: Path) -> None:
+    """Let a finished folder take its name; what stood there before goes."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(partial, folder)

@@ -1,0 +1,121 @@
+"""A trained run as a folder that explains itself: weights, and a contract that says how to use them on a new recording."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pqrst import catalog
+from pqrst.arrays import Meta, move_into_place, write_json
+from pqrst.errors import DataError
+from pqrst.inference import logits
+from pqrst.loaders import Standardisation, standardise
+from pqrst.parsing import parse
+
+SCHEMA = 1
+TIMES = ("seconds", "samples_per_second", "gpu_memory_gb", "gpu_utilisation")  # differ from one repetition to the next
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All that is needed to use the weights on a recording that was never seen."""
+
+    run: str
+    system: str
+    seed: int
+    task: str
+    classes: tuple[str, ...]
+    model: str
+    model_settings: dict[str, Any]
+    parameters: int
+    input: dict[str, Any]  # shape of a row, axes, fs, leads, units, the settings that cut or encoded it
+    standardise: Standardisation
+    output: str
+    split: str
+    best_epoch: int
+    provenance: dict[str, Any]  # of the data, with its digest
+    settings_digest: str
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network that prepares rows exactly as in training."""
+
+    contract: Contract
+    model: nn.Module
+
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """Give logits (rows, classes) for rows of the shape that the contract names."""
+        expected = tuple(self.contract.input["shape"])
+        if rows.shape[1:] != expected:
+            raise DataError(f"run {self.contract.run} takes rows of shape {expected}, got {rows.shape[1:]}")
+        where = next(self.model.parameters()).device
+        parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 4096))
+        return np.concatenate([self._part(rows[part], where) for part in parts])
+
+    def _part(self, rows: np.ndarray, where: torch.device) -> np.ndarray:
+        x = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(where)
+        return logits(self.model, standardise(x, self.contract.standardise)).cpu().numpy()
+
+
+def input_of(meta: Meta) -> dict[str, Any]:
+    """Say what a row of a Bundle is."""
+    told = ("axes", "fs", "leads", "units", "gain", "zero", "settings")
+    return {"shape": list(meta.shape[1:]), **{key: getattr(meta, key) for key in told}}
+
+
+def member(seed: int) -> str:
+    return f"seed-{seed}"
+
+
+def save(
+    folder: Path, contract: Contract, weights: Mapping[str, torch.Tensor], history: Sequence[Mapping[str, float]]
+) -> None:
+    """Write one trained network; the folder appears whole or not at all."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(dict(weights), partial / "weights.safetensors")
+    table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
+    table.astype({"epoch": int}).to_csv(partial / "history.csv", index=False, lineterminator="\n")
+    write_json(partial / "contract.json", asdict(contract))
+    move_into_place(partial, folder)
+
+
+def members(run: Path) -> list[Path]:
+    """List the trained networks of a run, one a seed."""
+    return sorted(path.parent for path in run.glob("*/contract.json"))
+
+
+def load(folder: Path, device: str = "cpu") -> Predictor:
+    """Load a trained network; of a run with several seeds, the first."""
+    if not (folder / "contract.json").exists():
+        found = members(folder)
+        if not found:
+            raise DataError(f"{folder} holds no contract.json, so it is no trained run; train it with `dvc repro`")
+        folder = found[0]
+    contract = read_contract(folder)
+    module = catalog.load("models", contract.model)
+    settings = parse(module.Params, contract.model_settings, f"{folder}/contract.json: model_settings")
+    model = module.build(tuple(contract.input["shape"]), len(contract.classes), settings)
+    model.load_state_dict(load_file(folder / "weights.safetensors", device=device))
+    return Predictor(contract, model.to(device, memory_format=torch.channels_last).eval())
+
+
+def read_contract(folder: Path) -> Contract:
+    """Read and check a contract."""
+    given = json.loads((folder / "contract.json").read_text())
+    if given.get("schema") != SCHEMA:
+        raise DataError(
+            f"{folder}/contract.json has schema {given.get('schema')!r}, this version reads {SCHEMA}; train the run anew"
+        )
+    return parse(Contract, given, f"{folder}/contract.json")

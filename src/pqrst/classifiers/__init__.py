@@ -1,0 +1,1 @@
+"""One file a classical baseline: `Params` and `build(p)`, a scikit-learn estimator over features."""

@@ -1,0 +1,139 @@
+"""Read the MIT-BIH Arrhythmia Database as it lies on PhysioNet: 48 records of 47 subjects, two leads, 360 Hz."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wfdb
+
+from pqrst import downloads
+from pqrst.arrays import Marks, Record
+from pqrst.datasets import _synthetic
+from pqrst.errors import RecordError
+
+HOST = "https://physionet.org/files/mitdb/1.0.0"
+FS = 360.0  # Hz
+# Record 102's annotations were corrected in 2018; the Kaggle beats were cut before that.
+OLD_102 = "102-0"
+
+# de Chazal, O'Dwyer, Reilly, IEEE Trans Biomed Eng 51(7), 2004: records by patient, the paced four left out
+DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
+# 202 stands in DS2 there although it is the person of 201, who stands in DS1: here both follow 201
+DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
+PACED = "102 104 107 217".split()
+SAME_SUBJECT = {"202": "201"}  # two records of one person (PhysioNet's record notes)
+
+
+def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
+    """Fetch every record's header, signal and annotations from the host, or from the mirror at `base`."""
+    source = downloads.Source(f"{base}/mitdb", "mirror") if base else downloads.Source(HOST, "host")
+    sums = downloads.checksums(source)
+    records = downloads.read_text(source, "RECORDS").split()
+    names = ["RECORDS", *(f"{record}.{ending}" for record in records for ending in ("hea", "dat", "atr"))]
+    old = f"{OLD_102}.atr"
+    return downloads.fetch(source, [*names, old], dest, scratch / "mitdb", sums=sums, optional=[old])
+
+
+def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> None:
+    """Write `n` made-up recordings in this database's own files."""
+    _synthetic.write_mitbih(dest, n, minutes, rng)
+
+
+def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
+    """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
+    for name in (raw / "RECORDS").read_text().split():
+        try:
+            yield read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
+        except RecordError as fault:
+            yield fault
+
+
+def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> Record:
+    """Read one recording in the converter's own integers, its header's checksums verified."""
+    header = _header(raw, name)
+    signal = _signal(raw, name, header)
+    marks = _marks(raw, name, annotations, classes, signal.shape[1])
+    return Record(
+        record=name,
+        patient=_subject(name, header.comments),
+        signal=signal,
+        fs=float(header.fs),
+        leads=tuple(header.sig_name),
+        gain=tuple(map(float, header.adc_gain)),
+        zero=tuple(map(int, header.baseline)),
+        marks=marks,
+        folds={"patients": patient_set(_subject(name, header.comments))},
+    )
+
+
+def _header(raw: Path, name: str) -> Any:
+    try:
+        header = wfdb.rdheader(str(raw / name))
+    except FileNotFoundError:
+        raise RecordError(name, f"{name}.hea is missing; download it again") from None
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, wfdb.HeaderSyntaxError) as error:
+        raise RecordError(name, f"{name}.hea cannot be read ({error}); download it again") from None
+    if not header.n_sig or not header.sig_len or header.fs != FS or set(header.fmt) != {"212"}:
+        raise RecordError(
+            name, f"{name}.hea declares no MIT-BIH recording (format 212 at {FS:g} Hz); download it again"
+        )
+    return header
+
+
+def _signal(raw: Path, name: str, header: Any) -> np.ndarray:
+    """Read the samples as int16 (leads, samples); the wfdb package itself compares no checksum on reading."""
+    file = raw / header.file_name[0]
+    needed = -(-3 * header.n_sig * header.sig_len // 2)  # format 212 packs two samples into three bytes
+    held = file.stat().st_size if file.exists() else 0
+    if held < needed:
+        raise RecordError(name, f"{file.name} holds {held} bytes where its header declares {needed}; download it again")
+    samples = wfdb.rdrecord(str(raw / name), physical=False, return_res=16).d_signal  # (samples, leads)
+    sums = samples.sum(axis=0, dtype=np.int64).astype(np.int16)
+    for lead, (found, declared) in enumerate(zip(sums, header.checksum, strict=True)):
+        if declared is not None and found != np.int64(declared).astype(np.int16):
+            raise RecordError(
+                name, f"lead {lead} of {file.name} has checksum {found}, its header says {declared}; download it again"
+            )
+    return np.ascontiguousarray(samples.T)
+
+
+def _marks(raw: Path, name: str, annotations: str, classes: Mapping[str, int], length: int) -> Marks:
+    if not (raw / f"{annotations}.atr").exists():
+        raise RecordError(name, _missing(annotations))
+    try:
+        read = wfdb.rdann(str(raw / annotations), "atr")
+    except (ValueError, IndexError, KeyError) as error:
+        raise RecordError(name, f"{annotations}.atr cannot be read ({error}); download it again") from None
+    samples = np.asarray(read.sample, np.int64)
+    if len(samples) == 0 or samples.min() < 0 or samples.max() >= length or (np.diff(samples) < 0).any():
+        raise RecordError(
+            name, f"{annotations}.atr has marks out of order or outside the {length} samples; download it again"
+        )
+    return Marks(samples, np.array([classes.get(symbol, -1) for symbol in read.symbol], np.int64))
+
+
+def _missing(annotations: str) -> str:
+    if annotations != OLD_102:
+        return f"{annotations}.atr is missing; download it again"
+    return (
+        f"{OLD_102}.atr is missing: the Kaggle beats were cut with record 102's annotations from before PhysioNet's correction "
+        f"of 2018. Lay {OLD_102}.atr, which PhysioNet still holds beside 102.atr, into the source's mitdb folder and download again"
+    )
+
+
+def _subject(name: str, comments: Collection[str]) -> str:
+    for comment in comments:
+        if comment.startswith("subject:"):
+            return comment.removeprefix("subject:").strip()
+    return SAME_SUBJECT.get(name, name)
+
+
+def patient_set(patient: str) -> str:
+    """Name the side of the usual division by patient; made-up subjects alternate between its two sides."""
+    if patient in PACED:
+        return "paced"
+    if patient in DS1 or patient in DS2:
+        return "DS1" if patient in DS1 else "DS2"
+    number = "".join(filter(str.isdigit, patient))
+    return "DS1" if number and int(number) % 2 else "DS2"

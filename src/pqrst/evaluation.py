@@ -1,0 +1,106 @@
+"""From logits to scores: the only place where a softmax or a sigmoid is taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, softmax
+from sklearn import metrics
+
+from pqrst import scores
+
+HEADLINE = ("accuracy", "f1_weighted", "f1_macro", "auroc_macro")
+CURVE_POINTS = 200
+THRESHOLD = 0.5  # of each label of a multi-label task
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one trained network scored on the test rows."""
+
+    scores: dict[str, float]
+    per_class: list[dict[str, Any]]
+    confusion: list[list[int]] | None  # true class by row, predicted by column; none for a multi-label task
+
+
+def probabilities(logits: np.ndarray, task: str) -> np.ndarray:
+    """Turn logits into probabilities, float32 (rows, classes)."""
+    return (softmax(logits, axis=1) if task == "single" else expit(logits)).astype(np.float32)
+
+
+def predictions(probability: np.ndarray, task: str) -> np.ndarray:
+    """Decide: the likeliest class, or each label above its threshold."""
+    return probability.argmax(axis=1) if task == "single" else (probability >= THRESHOLD).astype(np.int8)
+
+
+def evaluate(
+    labels: np.ndarray, probability: np.ndarray, task: str, classes: Sequence[str], wanted: Sequence[str]
+) -> Evaluation:
+    """Compute the wanted scores, per-class detail and the confusion matrix."""
+    decided = predictions(probability, task)
+    found = {name: scores.score(name, labels, probability, decided) for name in dict.fromkeys((*wanted, *HEADLINE))}
+    matrix = confusion(labels, decided, len(classes)) if task == "single" else None
+    return Evaluation(found, per_class(labels, decided, classes), None if matrix is None else matrix.tolist())
+
+
+def confusion(labels: np.ndarray, decided: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count rows by true class (row) and predicted class (column)."""
+    return metrics.confusion_matrix(labels, decided, labels=range(n_classes))
+
+
+def per_class(labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Give recall, specificity, precision, F1 and the number of true rows of each class."""
+    truth, said = (scores.one_hot(values, len(classes)).astype(bool) for values in (labels, decided))
+    rows = []
+    for place, name in enumerate(classes):
+        t, s = truth[:, place], said[:, place]
+        hit, missed, wrong, rest = (int(n.sum()) for n in (t & s, t & ~s, ~t & s, ~t & ~s))
+        row = {
+            "recall": _share(hit, hit + missed),
+            "specificity": _share(rest, rest + wrong),
+            "precision": _share(hit, hit + wrong),
+        }
+        rows.append({"class": name, **row, "f1": _share(2 * hit, 2 * hit + missed + wrong), "rows": hit + missed})
+    return rows
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def roc(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Give each class's ROC curve against the rest, thinned: class, false_positive_rate, true_positive_rate."""
+    return _curves(
+        labels,
+        probability,
+        classes,
+        ("false_positive_rate", "true_positive_rate"),
+        lambda t, p: metrics.roc_curve(t, p)[:2],
+    )
+
+
+def precision_recall(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Give each class's precision-recall curve, thinned: class, recall, precision."""
+    return _curves(
+        labels, probability, classes, ("recall", "precision"), lambda t, p: metrics.precision_recall_curve(t, p)[1::-1]
+    )
+
+
+def _curves(
+    labels: np.ndarray, probability: np.ndarray, classes: Sequence[str], axes: tuple[str, str], curve: Any
+) -> pd.DataFrame:
+    truth, parts = scores.one_hot(labels, len(classes)), []
+    for place, name in enumerate(classes):
+        if 0 < truth[:, place].sum() < len(truth):
+            first, second = curve(truth[:, place], probability[:, place])
+            kept = np.unique(np.linspace(0, len(first) - 1, CURVE_POINTS).round().astype(int))
+            parts.append(pd.DataFrame({"class": name, axes[0]: first[kept], axes[1]: second[kept]}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["class", *axes])
+
+
+def confusion_table(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> pd.DataFrame:
+    """Lay a confusion matrix out as one line a cell: actual, predicted, count."""
+    cells = [(classes[i], classes[j], int(n)) for i, row in enumerate(matrix) for j, n in enumerate(row)]
+    return pd.DataFrame(cells, columns=["actual", "predicted", "count"])

@@ -1,0 +1,85 @@
+"""The figures of a run as PNG files: DVC's own page needs the network for its scripts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+INK, SIZE, DPI = "#33415c", (6.0, 4.2), 110
+COLOURS = ("#33415c", "#c1440e", "#1b998b", "#8e44ad", "#e09f3e", "#5b8e7d", "#d1495b", "#30638e")
+
+
+def _save(figure: Figure, file: Path, note: str) -> None:
+    """Write the same bytes for the same figure; the note says when recordings are made up."""
+    if note:
+        figure.text(0.995, 0.005, note, ha="right", va="bottom", fontsize=7, color="#c1440e")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context({"savefig.dpi": DPI}):
+        figure.savefig(file, metadata={"Software": None})
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str], title: str, file: Path, note: str = "") -> None:
+    """Draw counts, shaded by the share of each true class."""
+    figure, axes = _axes(title, "predicted", "actual")
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    for (row, column), count in np.ndenumerate(matrix):
+        dark = shares[row, column] > 0.5
+        axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9, color="white" if dark else INK)
+    _save(figure, file, note)
+
+
+def curves(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
+    """Draw one curve a class from a table of class, x, y."""
+    _, x, y = table.columns
+    figure, axes = _axes(title, x.replace("_", " "), y.replace("_", " "))
+    for colour, (name, part) in zip(COLOURS * 9, table.groupby("class", sort=False), strict=False):
+        axes.plot(part[x], part[y], color=colour, label=str(name), linewidth=1.4)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.legend(frameon=False, fontsize=8)
+    _save(figure, file, note)
+
+
+def learning(histories: dict[str, pd.DataFrame], title: str, file: Path, note: str = "") -> None:
+    """Draw training and validation loss by epoch, one colour a seed."""
+    figure, axes = _axes(title, "epoch", "loss")
+    for colour, (name, history) in zip(COLOURS * 9, histories.items(), strict=False):
+        axes.plot(history["epoch"], history["train_loss"], color=colour, linestyle=":", linewidth=1.2)
+        axes.plot(history["epoch"], history["validation_loss"], color=colour, label=name, linewidth=1.6)
+    axes.plot([], [], color=INK, linestyle=":", label="train")
+    axes.plot([], [], color=INK, label="validation")
+    axes.legend(frameon=False, fontsize=8)
+    _save(figure, file, note)
+
+
+def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
+    """Draw the number of rows of each class on each side of a split, on a logarithmic axis."""
+    figure, axes = _axes(title, "class", "rows")
+    wide = table.pivot_table(index="class", columns="side", values="rows", sort=False)
+    width = 0.8 / len(wide.columns)
+    for place, (side, colour) in enumerate(zip(wide.columns, COLOURS, strict=False)):
+        bars = axes.bar(
+            np.arange(len(wide)) + (place - (len(wide.columns) - 1) / 2) * width,
+            wide[side],
+            width,
+            color=colour,
+            label=side,
+        )
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=6)
+    axes.set_yscale("symlog")
+    axes.set_xticks(range(len(wide)), wide.index)
+    axes.legend(frameon=False, fontsize=8)
+    _save(figure, file, note)

@@ -1,0 +1,45 @@
+"""Results of real runs, kept in git: no stage writes them, the tables read them."""
+
+import base64
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pqrst.arrays import write_json
+from pqrst.errors import DataError
+
+
+def record(scores: Path, run: str, ledger: Path) -> list[Path]:
+    """Copy every seed's result of a real run to ledger/<run>/<seed>.json."""
+    members = sorted(scores.glob("*/scores.json"))
+    if not members:
+        raise DataError(f"{scores} holds no scores; evaluate the run with `dvc repro evaluate@{run}`")
+    written = []
+    for member in members:
+        result = json.loads(member.read_text())
+        if result["provenance"].get("synthetic", True):
+            raise DataError(
+                f"run {run} was scored on synthetic recordings, which are not recorded; run it with profile=paper"
+            )
+        result["predicted"] = pack(np.load(member.parent / "predictions.npy"))
+        written.append(ledger / run / f"{result['seed']}.json")
+        write_json(written[-1], result)
+    return written
+
+
+def read(ledger: Path, run: str) -> list[dict[str, Any]]:
+    """Give the recorded results of a run, one a seed."""
+    return [json.loads(file.read_text()) for file in sorted((ledger / run).glob("*.json"))]
+
+
+def pack(predicted: np.ndarray) -> str:
+    """Write the predicted class of each row as text."""
+    return base64.b64encode(zlib.compress(predicted.astype(np.uint8).tobytes(), 9)).decode()
+
+
+def unpack(text: str) -> np.ndarray:
+    """Read what `pack` wrote."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).astype(np.int64)

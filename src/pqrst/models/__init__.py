@@ -1,0 +1,1 @@
+"""One file a published network: `Params`, `ACCEPTS` and `build(in_shape, n_classes, p)`, a module that gives logits."""

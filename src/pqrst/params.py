@@ -1,0 +1,262 @@
+"""Every setting, typed: the shape of params.yaml, and of what the resolver makes of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+
+from pqrst import catalog
+from pqrst.arrays import write_text
+from pqrst.errors import SettingsError
+from pqrst.parsing import Between, convert, nearest, parse
+
+AUTO = "auto"
+Count = Annotated[int, Between(1)]
+Share = Annotated[float, Between(0, 1)]
+Positive = Annotated[float, Between(0)]
+
+
+@dataclass(frozen=True)
+class Train:
+    """How a network is trained; params.yaml says what each setting means."""
+
+    epochs: Count
+    seeds: Count
+    batch_size: Annotated[int, Between(2)]
+    optimizer: Literal["adam", "adamw"]
+    lr: Positive
+    weight_decay: Positive
+    scheduler: Literal["none", "plateau", "one_cycle", "cosine", "step"]
+    scheduler_factor: Share
+    scheduler_patience: Annotated[int, Between(0)]
+    scheduler_epochs: Count
+    min_lr: Positive
+    stop_patience: Annotated[int, Between(0)]
+    class_weight_alpha: Positive
+    sampler_ratio: Positive
+    standardise: Literal["none", "row", "train"]
+    precision: Literal["fp32", "bf16"]
+    threads: Count
+    device: Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a recording is cut into rows."""
+
+    cut: Literal["beats", "equal", "whole"]
+    samples: Count
+    step: Count = 1  # samples between the starts of windows of equal length
+    every: Count = 1  # keep every n-th sample of a beat
+    tail: Share = 0.0  # the part of the interval after the next mark that a beat's window still holds
+    leads: Literal["first", "all"] = "all"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows train, choose and test: by a published membership (`fold`), the validation part drawn from train."""
+
+    fold: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    by: Literal["beat", "patient"]
+    validation: Annotated[float, Between(0.01, 0.9)]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One database: where from, how cut, how split."""
+
+    on_bad_record: Literal["stop", "skip"]
+    settings: Any  # the component's own Params
+    window: Window
+    splits: dict[str, Split]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One encoding of one dataset, with what differs from the encoding's own settings."""
+
+    dataset: str
+    encoding: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class System:
+    """The recipe that a published system prescribes."""
+
+    loss: str
+    train: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model that some table shows; a run with `set` is pinned, the override layer passes it by."""
+
+    system: str
+    family: str
+    dataset: str
+    input: str
+    split: str
+    model: str
+    set: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where recordings come from and how long training lasts."""
+
+    source: str
+    train: dict[str, Any]
+    records: Count = 10
+    minutes: Annotated[float, Between(0.5)] = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a run, its name in print, and the published cells."""
+
+    run: str
+    name: str
+    published: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of results; `family` is the folder of scores that its rows stand in."""
+
+    title: str
+    family: str
+    scores: dict[str, str]  # score -> heading
+    rows: tuple[Row, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole of params.yaml."""
+
+    profile: str
+    seed: int
+    loss: str
+    scope: str
+    train: dict[str, Any]
+    profiles: dict[str, Profile]
+    defaults: dict[str, Any]
+    datasets: dict[str, Dataset]
+    images: dict[str, Image]
+    encodings: dict[str, Any]
+    models: dict[str, Any]
+    losses: dict[str, Any]
+    systems: dict[str, System]
+    runs: dict[str, Run]
+    scores: tuple[str, ...]
+    tables: dict[str, Table]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that training and evaluating one run needs to know: the content of resolved/runs/<run>.yaml."""
+
+    run: str
+    system: str
+    family: str
+    dataset: str
+    input: str
+    split: str
+    task: str
+    model: str
+    model_settings: dict[str, Any]
+    loss: str
+    loss_settings: dict[str, Any]
+    seeds: tuple[int, ...]
+    train: Train
+    code: dict[str, str]  # file -> SHA-256 of the components used
+
+
+def load(path: Path) -> Settings:
+    """Read and check params.yaml as a whole."""
+    try:
+        given = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{path} must be a mapping of settings, got {given!r}")
+    for key in given:
+        if key not in {f.name for f in fields(Settings)}:
+            raise SettingsError(f"{key} is not a setting; {nearest(str(key), [f.name for f in fields(Settings)])}")
+    values: dict[str, Any] = {}
+    for one in fields(Settings):
+        if one.name not in given:
+            raise SettingsError(f"{one.name} is missing from {path}")
+        values[one.name] = convert(one.type, given[one.name], one.name)
+    return _checked(Settings(**values))
+
+
+def _checked(s: Settings) -> Settings:
+    """Check every name that points to another place, and every component's own settings."""
+    known(s.profile, s.profiles, "profile")
+    for name, data in s.datasets.items():
+        component(("datasets", name), data.settings, f"datasets.{name}.settings")
+    for kind, entries in (("encodings", s.encodings), ("models", s.models), ("losses", s.losses)):
+        for name, given in entries.items():
+            component((kind, name), given, f"{kind}.{name}")
+    for name, image in s.images.items():
+        known(image.dataset, s.datasets, f"images.{name}.dataset")
+        known(image.encoding, s.encodings, f"images.{name}.encoding")
+        image_settings(s, name)
+    for name, system in s.systems.items():
+        known(system.loss, s.losses, f"systems.{name}.loss")
+    for name, table in s.tables.items():
+        for place, row in enumerate(table.rows):
+            known(row.run, s.runs, f"tables.{name}.rows[{place}].run")
+    return s
+
+
+def known(name: str, entries: Mapping[str, Any], path: str) -> None:
+    """Refuse a name that points nowhere."""
+    if name not in entries:
+        raise SettingsError(f"{path}: there is no {name!r}; {nearest(name, list(entries))}")
+
+
+def component(which: tuple[str, str], given: Any, path: str) -> Any:
+    """Build the Params of a component."""
+    kind, name = which
+    return parse(catalog.load(kind, name, path).Params, {} if given is None else given, path)
+
+
+def image_settings(s: Settings, name: str) -> Any:
+    """Lay an image's own settings over those of its encoding."""
+    image = s.images[name]
+    own = component(("encodings", image.encoding), {}, "encodings." + image.encoding)
+    for key in image.settings:
+        known(key, asdict(own), f"images.{name}.settings")
+    merged = dict(s.encodings[image.encoding] or {}) | image.settings
+    return component(("encodings", image.encoding), merged, f"images.{name}.settings")
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write one resolved file; tuples become lists, keys keep their order."""
+    write_text(path, yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def read_resolved(path: Path) -> dict[str, Any]:
+    """Read one resolved file."""
+    if not path.exists():
+        raise SettingsError(f"{path} is missing; run `dvc repro resolve`")
+    return dict(yaml.safe_load(path.read_text()))
+
+
+def read_run(path: Path) -> RunSettings:
+    """Read the resolved settings of one run."""
+    return parse(RunSettings, read_resolved(path), path.stem)

@@ -1,0 +1,123 @@
+"""One strict parser: a mapping from YAML into a frozen dataclass, or one line that says what is wrong with it."""
+
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pqrst.errors import SettingsError
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Between:
+    """The closed range that a number must lie in; used as Annotated[int, Between(1)]."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"at most {self.high:g}" if self.low is None else f"between {self.low:g} and {self.high:g}"
+
+    def holds(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the known name most like this one, as the end of a sentence."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def parse(kind: type[Settings], given: Any, path: str) -> Settings:
+    """Build the dataclass `kind` from a mapping whose place in params.yaml is `path`."""
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{path} must be a mapping of settings, got {given!r}")
+    hints = get_type_hints(kind, include_extras=True)
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for key in given:
+        if key not in known:
+            raise SettingsError(f"{path}.{key} is not a setting; {nearest(str(key), known)}")
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        if field.name in given:
+            values[field.name] = convert(hints[field.name], given[field.name], f"{path}.{field.name}")
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise SettingsError(f"{path}.{field.name} is missing; it must be {describe(hints[field.name])}")
+    try:
+        return kind(**values)
+    except ValueError as error:  # a rule between two settings, checked by the dataclass itself
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def convert(hint: Any, value: Any, path: str) -> Any:
+    """Check one value against its annotation; only a number written as text is converted."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        number = convert(arguments[0], value, path)
+        if number is not None and not arguments[1].holds(number):
+            raise SettingsError(f"{path} must be {arguments[1]}, got {value!r}")
+        return number
+    if is_dataclass(hint):
+        return parse(hint, value, path)  # type: ignore[arg-type]
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(convert(arguments[0], item, f"{path}[{place}]") for place, item in enumerate(value))
+    if origin is dict and isinstance(value, Mapping):
+        return {str(key): convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if origin in (Union, types.UnionType):
+        return _first_fit(arguments, value, path, describe(hint))
+    if origin is Literal:
+        if value in arguments and type(value) is type(arguments[arguments.index(value)]):
+            return value
+        hint_at = nearest(value, arguments) if isinstance(value, str) else ""
+        raise SettingsError(f"{path} must be {describe(hint)}, got {value!r}" + (f"; {hint_at}" if hint_at else ""))
+    return _plain(hint, value, path)
+
+
+def _first_fit(arguments: tuple[Any, ...], value: Any, path: str, expected: str) -> Any:
+    for choice in arguments:
+        if choice is type(None) and value is None:
+            return None
+        try:
+            return convert(choice, value, path)
+        except SettingsError:
+            continue
+    raise SettingsError(f"{path} must be {expected}, got {value!r}")
+
+
+def number(value: Any) -> Any:
+    """Read text such as 1e-05 as the number it was meant to be: DVC writes it so, and YAML 1.1 calls it text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _plain(hint: Any, value: Any, path: str) -> Any:
+    if hint is float and not isinstance(value, bool) and isinstance(number(value), int | float):
+        return float(number(value))
+    if hint is Any or (isinstance(hint, type) and type(value) is hint):
+        return value
+    raise SettingsError(f"{path} must be {describe(hint)}, got {value!r}")
+
+
+def describe(hint: Any) -> str:
+    """Name an annotation in a user's words."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{describe(arguments[0])} {arguments[1]}"
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(argument) for argument in arguments)
+    if origin is tuple:
+        return f"a list of {describe(arguments[0])}"
+    if origin is dict or is_dataclass(hint):
+        return "a mapping"
+    return {type(None): "null", Any: "anything", str: "text"}.get(hint, getattr(hint, "__name__", str(hint)))

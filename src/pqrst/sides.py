@@ -1,0 +1,84 @@
+"""A split as a folder: the side of every row, how it was made, and whom its sides share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pqrst import splits
+from pqrst.arrays import Bundle, move_into_place, write_json
+from pqrst.errors import DataError
+from pqrst.params import Split
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Row numbers by side, and what the split's file says of itself."""
+
+    sides: np.ndarray  # (rows,) int8: 0 train, 1 validation, 2 test, -1 unused
+    told: Mapping[str, Any]
+
+    def rows(self, side: str) -> np.ndarray:
+        return np.flatnonzero(self.sides == splits.SIDES.index(side))
+
+    @property
+    def leak(self) -> str:
+        """Say in a few words whom train and test share."""
+        shared = len(self.told["overlap"])
+        if self.told["patients_unknown"]:
+            return "patients unknown"
+        return f"{shared} of {self.told['patients']} patients on both sides" if shared else "no patient on two sides"
+
+
+def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
+    """Split a Bundle's rows, pass the gate, and write the folder; give one line that tells what came out."""
+    made, patients = _made(bundle, name, s), bundle.rows["patient"].to_numpy(str)
+    if s.by == "patient":
+        splits.gate(made, patients, name)
+    counts = splits.class_table(made, bundle.y, len(bundle.meta.classes))
+    told = {
+        "dataset": bundle.meta.dataset, "split": name, **asdict(s), "patients": len(set(patients) - {""}),
+        "patients_unknown": int((patients == "").sum()), "overlap": splits.overlap(made, patients),
+        "rows": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
+        "synthetic": bundle.meta.synthetic,
+    }  # fmt: skip
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    np.save(partial / "sides.npy", made)
+    write_json(partial / "split.json", told)
+    move_into_place(partial, folder)
+    return f"{told['rows']}, {Sides(made, told).leak}"
+
+
+def _made(bundle: Bundle, name: str, s: Split) -> np.ndarray:
+    column = f"fold_{s.fold}"
+    if column not in bundle.rows:
+        known = ", ".join(c.removeprefix("fold_") for c in bundle.rows if c.startswith("fold_"))
+        raise DataError(
+            f"split {name}: the rows of {bundle.meta.dataset} have no membership {s.fold!r}; known: {known or 'none'}"
+        )
+    made = splits.members(
+        bundle.rows[column].to_numpy(str), s.train, s.test, f"datasets.{bundle.meta.dataset}.splits.{name}"
+    )
+    if s.by == "beat":
+        return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
+    return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
+
+
+def shares(read: Sides, bundle: Bundle) -> pd.DataFrame:
+    """Lay the rows of each class on each side out as one line a cell: class, side, rows."""
+    classes = bundle.meta.classes
+    counts = splits.class_table(read.sides, bundle.y, len(classes))
+    cells = [(name, side, int(counts[i, j])) for i, side in enumerate(splits.SIDES) for j, name in enumerate(classes)]
+    return pd.DataFrame(cells, columns=["class", "side", "rows"])
+
+
+def read(folder: Path) -> Sides:
+    """Read what `write` wrote."""
+    if not (folder / "split.json").exists():
+        raise DataError(f"{folder} holds no split; build it with `dvc repro`")
+    return Sides(np.load(folder / "sides.npy"), json.loads((folder / "split.json").read_text()))

@@ -1,0 +1,78 @@
+"""Say of each row whether it trains, chooses or tests, and whether any patient stands on two sides."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from pqrst.errors import LeakError, SettingsError
+
+SIDES = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
+
+
+def members(fold: np.ndarray, train: Sequence[str], test: Sequence[str], setting: str) -> np.ndarray:
+    """Give each row its side by its published membership; a row that is in neither is left out."""
+    present = sorted(set(fold))
+    for name in (*train, *test):
+        if name not in present:
+            raise SettingsError(
+                f"{setting} names the part {name!r}, but the rows only know {', '.join(map(repr, present))}"
+            )
+    sides = np.full(len(fold), UNUSED, np.int8)
+    sides[np.isin(fold, train)] = TRAIN
+    sides[np.isin(fold, test)] = TEST
+    return sides
+
+
+def hold_out_by_class(sides: np.ndarray, labels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Move a share of each class's train rows, drawn at random and rounded down, to validation."""
+    sides = sides.copy()
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero((sides == TRAIN) & (labels == label)))
+        sides[rows[: int(share * len(rows))]] = VALIDATION
+    return sides
+
+
+def hold_out_by_patient(
+    sides: np.ndarray, labels: np.ndarray, patients: np.ndarray, share: float, seed: int
+) -> np.ndarray:
+    """Move whole patients, some `share` of the train rows with classes in proportion, to validation."""
+    sides, rows = sides.copy(), np.flatnonzero(sides == TRAIN)
+    people = len(set(patients[rows]))
+    if people < 2:
+        raise SettingsError(f"a validation part by patient needs two patients in train, there is {people}")
+    folds = StratifiedGroupKFold(min(people, max(2, round(1 / share))), shuffle=True, random_state=seed)
+    _, held = next(iter(folds.split(rows, labels[rows], patients[rows])))
+    sides[rows[held]] = VALIDATION
+    return sides
+
+
+def overlap(sides: np.ndarray, patients: np.ndarray) -> dict[str, list[str]]:
+    """Name the patients who stand on more than one side, with those sides; rows without a patient count as nobody."""
+    found: dict[str, list[str]] = {}
+    for place, side in enumerate(SIDES):
+        for patient in sorted(set(patients[sides == place]) - {""}):
+            found.setdefault(str(patient), []).append(side)
+    return {patient: where for patient, where in found.items() if len(where) > 1}
+
+
+def gate(sides: np.ndarray, patients: np.ndarray, name: str) -> None:
+    """Refuse a split that claims to be by patient and is not."""
+    unknown = int((patients[sides != UNUSED] == "").sum())
+    if unknown:
+        raise LeakError(
+            f"split {name} claims to be by patient, but {unknown} rows have no patient; split by beat, or build from recordings"
+        )
+    shared = overlap(sides, patients)
+    if shared:
+        patient, where = next(iter(shared.items()))
+        raise LeakError(
+            f"split {name} claims to be by patient, but {len(shared)} patients stand on two sides, "
+            f"the first is {patient} in {' and '.join(where)}; give each patient one part"
+        )
+
+
+def class_table(sides: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count rows by side and class, (3, classes)."""
+    return np.array([np.bincount(labels[sides == side], minlength=n_classes) for side in range(len(SIDES))])

@@ -1,0 +1,43 @@
+"""The one door of a stage: flags, logging, and errors as one line."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# A queued experiment runs in a copy of the checkout, where an editable install would import the code it was not queued with.
+sys.path.insert(0, str(ROOT / "src"))
+
+from pqrst import console  # noqa: E402
+from pqrst.errors import PqrstError  # noqa: E402
+
+EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
+
+
+def main_checkout() -> Path:
+    """Give the checkout that a user works in, also from inside an experiment's copy of it."""
+    head, inside, _ = str(ROOT).partition(f"/{EXPERIMENTS}/")
+    return Path(head) if inside else ROOT
+
+
+def scratch() -> Path:
+    """Give the folder for partial downloads and checkpoints: DVC empties a stage's outputs before it runs."""
+    return main_checkout() / "data" / "scratch"
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with its arguments from the command line; a keyword argument is a flag."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    for name, parameter in inspect.signature(main).parameters.items():
+        flag = f"--{name.replace('_', '-')}" if parameter.kind is parameter.KEYWORD_ONLY else name
+        kind = {"nargs": "+"} if parameter.annotation == list[Path] else {}
+        required = {"required": True} if flag.startswith("--") else {}
+        parser.add_argument(flag, type=str if parameter.annotation is str else Path, **kind, **required)  # type: ignore[arg-type]
+    console.setup()
+    try:
+        main(**vars(parser.parse_args()))
+    except PqrstError as error:
+        console.log.error("%s: %s", Path(sys.argv[0]).stem, error)
+        sys.exit(1)

@@ -1,0 +1,17 @@
+"""The rows of a Bundle as images."""
+
+from pathlib import Path
+
+import _stage
+
+from pqrst import arrays, images
+from pqrst.params import read_resolved
+
+
+def main(*, settings: Path, windows: Path, out: Path) -> None:
+    """Encode one dataset by one encoding."""
+    images.encode(arrays.read(windows), read_resolved(settings), out)
+
+
+if __name__ == "__main__":
+    _stage.run(main)

@@ -1,0 +1,23 @@
+"""A table of results, published beside ours."""
+
+from pathlib import Path
+
+import _stage
+
+from pqrst import tables
+from pqrst.arrays import write_text
+from pqrst.console import log
+from pqrst.params import Table, read_resolved
+from pqrst.parsing import parse
+
+
+def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path) -> None:
+    """Build one table."""
+    text, data = tables.build(parse(Table, read_resolved(settings), settings.stem), scores, recorded)
+    write_text(markdown, text)
+    write_text(csv, data.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    log.info("%s", text)
+
+
+if __name__ == "__main__":
+    _stage.run(main)

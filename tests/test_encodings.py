@@ -1,0 +1,207 @@
+"""Every encoding of the catalogue, and the lead matrix as a picture, step by step."""
+
+import doctest
+from dataclasses import FrozenInstanceError, asdict, fields
+
+import pytest
+import torch
+
+from pqrst import catalog
+from pqrst.encodings import lead_rows
+from pqrst.errors import SettingsError
+from pqrst.parsing import parse
+
+NAMES = catalog.names("encodings")
+FS = 500.0  # Hz
+ROWS = 5
+SHAPE = (3, 3000)
+
+PLAIN = {"channels": 1, "mean": (0.0,), "deviation": (1.0,)}  # show the values themselves
+RAMP = torch.arange(12 * 2500, dtype=torch.float32).reshape(1, 12, 2500)
+
+
+def signals(rows=ROWS):
+    """Make up signals in mV."""
+    return torch.randn(rows, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+
+def encode(name, x):
+    """Encode with default settings."""
+    module = catalog.load("encodings", name)
+    return module.encode(x, FS, module.Params())
+
+
+def picture(x, **settings):
+    """Draw lead rows from the first sample on, (leads, T) to (rows, columns)."""
+    p = lead_rows.Params(start=0, **PLAIN | settings)
+    return lead_rows.encode(torch.as_tensor(x).unsqueeze(0), FS, p)[0, 0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_docstring_example_runs(name):
+    """Run the example in the module's docstring."""
+    failed, tried = doctest.testmod(catalog.load("encodings", name))
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_have_defaults_are_frozen_and_pass_the_parser(name):
+    """Build Params from nothing, refuse to change it, and read it back from plain YAML types."""
+    kind = catalog.load("encodings", name).Params
+    p = kind()
+    with pytest.raises(FrozenInstanceError):
+        setattr(p, fields(p)[0].name, None)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(p).items()}
+    assert parse(kind, plain, f"encodings.{name}") == parse(kind, {}, f"encodings.{name}") == p
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shape_is_known_beforehand(name):
+    """Draw finite pictures in single precision, of the shape that was foretold, also from double precision."""
+    module = catalog.load("encodings", name)
+    for x in (signals(), signals().double()):
+        pictures = encode(name, x)
+        assert pictures.shape == (ROWS, *module.shape(SHAPE, module.Params()))
+        assert pictures.dtype == torch.float32
+        assert pictures.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_row_gives_the_same_bytes_in_any_batch(name, threads):
+    """Draw a row alone, in a part and in the whole, and bit for bit the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        x = signals()
+        whole = encode(name, x)
+        for size in (1, 2, 3):
+            assert torch.equal(torch.cat([encode(name, part) for part in x.split(size)]), whole)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_does_not_depend_on_its_neighbours(name):
+    """Draw the same picture of a row when the others change."""
+    x = signals()
+    other = x.clone()
+    other[1:] *= 100
+    assert torch.equal(encode(name, x)[0], encode(name, other)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", [0.0, -3.0])
+def test_a_constant_matrix_stays_finite(name, level):
+    """Draw something finite, with a finite gradient, of a record in which nothing happens."""
+    x = torch.full((2, *SHAPE), level, requires_grad=True)
+    pictures = encode(name, x)
+    pictures.sum().backward()
+    assert pictures.isfinite().all()
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_reaches_the_signal(name):
+    """Let a learned front end stand before the encoding."""
+    x = signals().requires_grad_()
+    encode(name, x).square().mean().backward()
+    assert x.grad.isfinite().all()
+    assert all(row.any() for row in x.grad)
+
+
+def test_a_ramp_is_drawn_as_the_specification_says():
+    """Run from 0 to 255 before normalisation, alike in all three channels (spec 1.11, item 2)."""
+    p = lead_rows.Params(start=0)
+    drawn = lead_rows.encode(RAMP, FS, p)
+    assert drawn.shape == (1, 3, 224, 224)
+    mean, deviation = (torch.tensor(numbers).view(3, 1, 1) for numbers in (p.mean, p.deviation))
+    values = drawn[0] * deviation + mean
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(values[0], values[2])
+    scaled = lead_rows.spread(RAMP) * p.scale
+    assert (scaled.min().item(), scaled.max().item()) == (0, 255)
+    assert values.min() >= -1e-4
+    assert values.max() <= 255 + 1e-4
+    assert (values[0].diff(dim=0) >= -1e-4).all()  # later leads lie lower, and are larger
+    assert drawn.max().item() == pytest.approx((255 - 0.406) / 0.225, rel=0.01)
+
+
+def test_two_leads_by_hand():
+    """Keep a 2 × 2 matrix as it is, then put a row between its rows and a column between its columns."""
+    x = [[0.0, 1.0], [2.0, 4.0]]
+    assert picture(x, length=2, rows=2, size=2, scale=4.0).tolist() == x
+    larger = picture(x, length=2, rows=3, size=3, scale=4.0)
+    torch.testing.assert_close(larger, torch.tensor([[0, 0.5, 1], [1, 1.75, 2.5], [2, 3, 4]]))
+
+
+def test_the_gradient_by_hand():
+    """Follow one pixel, 4(x − low)/(high − low) at x = 1, low = 0, high = 4, back to each value."""
+    x = torch.tensor([[0.0, 1.0], [2.0, 4.0]], requires_grad=True)
+    picture(x, length=2, rows=2, size=2, scale=4.0)[0, 1].backward()
+    torch.testing.assert_close(x.grad, torch.tensor([[-0.75, 1.0], [0.0, -0.25]]))
+
+
+def test_only_the_window_is_drawn():
+    """Skip what comes before sample 500 and after sample 2999."""
+    x = signals().repeat(1, 1, 2)
+    other = x.clone()
+    other[..., :500] = 7
+    other[..., 3000:] = -7
+    assert torch.equal(encode("lead_rows", other), encode("lead_rows", x))
+    other[..., 2999] = 100
+    assert not torch.equal(encode("lead_rows", other), encode("lead_rows", x))
+
+
+def test_a_short_record_ends_in_zeros():
+    """Fill up on the right, before the smallest and the largest value are sought."""
+    short = torch.tensor([[2.0, 4.0]])
+    assert picture(short, length=4, rows=1, size=4, scale=4.0)[0].tolist() == [2, 4, 0, 0]
+    x = signals()
+    filled = torch.cat([x[..., :2000], torch.zeros(ROWS, 3, 1000)], dim=-1)
+    assert torch.equal(encode("lead_rows", x[..., :2000]), encode("lead_rows", filled))
+
+
+def test_one_scale_holds_for_all_leads():
+    """Keep the ratio between a weak lead and a strong one, whatever gain and offset both have."""
+    weak = torch.sin(torch.linspace(0, 20, 50))
+    x = torch.stack([weak, 4 * weak])
+    drawn = picture(x, length=50, rows=2, size=50)
+    spans = drawn[[0, -1]].amax(dim=1) - drawn[[0, -1]].amin(dim=1)
+    assert (spans[1] / spans[0]).item() == pytest.approx(4, rel=1e-3)
+    torch.testing.assert_close(picture(3 * x + 5, length=50, rows=2, size=50), drawn, atol=1e-3, rtol=0)
+
+
+def test_shrinking_skips_samples_unless_antialiasing_is_asked_for():
+    """Lose a peak between the samples that are looked at, 1 and 2, 5 and 6 of eight."""
+    x = torch.tensor([[0.0, 0, 0, 9, 0, 0, 0, 0]])
+    assert not picture(x, length=8, rows=1, size=2).any()
+    assert picture(x, length=8, rows=1, size=2, antialias=True).any()
+
+
+def test_rows_of_the_stretched_matrix_can_be_set():
+    """Take four rows a lead, or the number that a copy of the original takes."""
+    x = RAMP[0, :3].sin()
+    assert torch.equal(picture(x, rows=12), picture(x))
+    assert not torch.equal(picture(x, rows=36), picture(x))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"channels": 1}, "mean must give one number for each of the 1 channels"),
+        ({"deviation": [1.0]}, "deviation must give one number for each of the 3 channels"),
+        ({"deviation": [1.0, 0.0, 1.0]}, "deviation must not be zero"),
+        ({"rows": 0}, "rows must be int at least 1 or null, got 0"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(given, says):
+    """Name the setting, in one line."""
+    with pytest.raises(SettingsError, match=says):
+        parse(lead_rows.Params, given, "encodings.lead_rows")
+
+
+def test_a_signal_that_ends_before_the_window_is_refused():
+    """Say where the window starts and where the signal ends."""
+    with pytest.raises(SettingsError, match=r"^encodings\.lead_rows\.start is 500, but .* after 400 samples$"):
+        lead_rows.encode(torch.zeros(1, 2, 400), FS, lead_rows.Params())

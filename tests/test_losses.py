@@ -1,0 +1,233 @@
+"""Every loss of the catalogue, and the published numbers of the inverted weight logarithmic loss."""
+
+import doctest
+import math
+from dataclasses import FrozenInstanceError, asdict, fields
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
+
+from pqrst import catalog
+from pqrst.errors import SettingsError
+from pqrst.losses import ce, iwl
+from pqrst.parsing import parse
+
+NAMES = catalog.names("losses")
+FORMS = [(name, task) for name in NAMES for task in catalog.load("losses", name).TASKS]
+COUNTS = np.array([50, 20, 10, 5])
+ROWS = 12
+
+GAMMAS = (0, 0.3, 0.5, 1, 2)
+VECTORS = {  # spec 7; probability of the true class: the loss for each γ
+    0.9: (0.105361, 0.108575, 0.110772, 0.116461, 0.128732),
+    0.5: (0.693147, 0.811772, 0.901930, 1.173600, 1.987078),
+    0.1: (2.302585, 3.295125, 4.184492, 7.604483, 25.114453),
+    0.01: (4.605170, 7.723645, 10.902851, 25.812763, 144.684927),
+}
+CELLS = [(p, gamma, value) for p, row in VECTORS.items() for gamma, value in zip(GAMMAS, row, strict=True)]
+LN3 = math.log(3)  # σ(ln 3) = 0.75
+
+
+def default(name, task):
+    """Build a loss with its default settings."""
+    module = catalog.load("losses", name)
+    return module.build(task, COUNTS, module.Params())
+
+
+def problem(task, scale=1.0):
+    """Make up logits and targets in which every class occurs."""
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(ROWS, len(COUNTS), generator=generator)
+    single = torch.arange(ROWS) % len(COUNTS)
+    multi = F.one_hot(single) | F.one_hot((single + torch.arange(ROWS) // 4) % 4)
+    return logits.requires_grad_(), single if task == "single" else multi
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_docstring_example_runs(name):
+    """Run the example in the module's docstring."""
+    failed, tried = doctest.testmod(catalog.load("losses", name))
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_have_defaults_are_frozen_and_pass_the_parser(name):
+    """Build Params from nothing, refuse to change it, and read it back from plain YAML types."""
+    kind = catalog.load("losses", name).Params
+    p = kind()
+    with pytest.raises(FrozenInstanceError):
+        setattr(p, fields(p)[0].name, None)
+    assert parse(kind, asdict(p), f"losses.{name}") == parse(kind, {}, f"losses.{name}") == p
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_which_tasks_it_serves(name):
+    """Declare single-label tasks, multi-label tasks, or both."""
+    tasks = catalog.load("losses", name).TASKS
+    assert tasks
+    assert set(tasks) <= {"single", "multi"}
+
+
+@pytest.mark.parametrize(("name", "task"), FORMS)
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_it_gives_one_finite_number_and_a_finite_gradient(name, task, scale):
+    """Stay finite for logits of ordinary size and for ten thousand."""
+    logits, target = problem(task, scale)
+    loss = default(name, task)(logits, target)
+    loss.backward()
+    assert loss.shape == ()
+    assert loss.isfinite()
+    assert loss >= 0
+    assert logits.grad.isfinite().all()
+    assert logits.grad.any()
+
+
+@pytest.mark.parametrize(("name", "task"), FORMS)
+def test_a_step_against_the_gradient_lowers_it(name, task):
+    """Point downhill."""
+    logits, target = problem(task)
+    loss = default(name, task)
+    before = loss(logits, target)
+    before.backward()
+    assert loss(logits - 0.1 * logits.grad, target) < before
+
+
+@pytest.mark.parametrize(("name", "task"), FORMS)
+def test_only_the_ratios_of_weights_count(name, task):
+    """Give the plain mean for equal weights, and the same for weights ten times as large."""
+    loss, (logits, target) = default(name, task), problem(task)
+    weight = torch.linspace(0.1, 2, ROWS)
+    torch.testing.assert_close(loss(logits, target, torch.full((ROWS,), 3.0)), loss(logits, target))
+    torch.testing.assert_close(loss(logits, target, 10 * weight), loss(logits, target, weight))
+    assert abs(loss(logits, target, weight) - loss(logits, target)) > 1e-4
+
+
+@pytest.mark.parametrize("name", [name for name, task in FORMS if task == "multi"])
+def test_labels_of_any_type_are_the_same_labels(name):
+    """Take 0 and 1 as whole numbers, booleans, bytes or double precision."""
+    loss, (logits, target) = default(name, "multi"), problem("multi")
+    expected = loss(logits, target.float())
+    for dtype in (torch.int64, torch.bool, torch.uint8, torch.float64):
+        assert torch.equal(loss(logits, target.to(dtype)), expected)
+
+
+def test_ce_is_torchs_cross_entropy():
+    """Equal torch, with and without label smoothing."""
+    logits, target = problem("single")
+    for smoothing in (0.0, 0.1):
+        loss = ce.build("single", COUNTS, ce.Params(label_smoothing=smoothing))
+        torch.testing.assert_close(loss(logits, target), F.cross_entropy(logits, target, label_smoothing=smoothing))
+
+
+def test_ce_of_several_labels_by_hand():
+    """Average −ln 0.75 for a label predicted at 0.75 and −ln 0.25 for one that is not there."""
+    logits, target = torch.tensor([[LN3, LN3]]), torch.tensor([[1, 0]])
+    plain = ce.build("multi", COUNTS, ce.Params())
+    assert plain(logits, target).item() == pytest.approx((0.287682 + 1.386294) / 2, abs=1e-6)
+    smooth = ce.build("multi", COUNTS, ce.Params(label_smoothing=0.2))  # targets 0.9 and 0.1
+    assert smooth(logits, target[:, [0, 0]]).item() == pytest.approx(0.9 * 0.287682 + 0.1 * 1.386294, abs=1e-6)
+    assert smooth(logits, target[:, [1, 1]]).item() == pytest.approx(0.1 * 0.287682 + 0.9 * 1.386294, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", [ce.build("single", COUNTS, ce.Params()), iwl.build("single", COUNTS, iwl.Params(0.0))]
+)
+def test_row_weights_mean_what_torchs_class_weights_mean(loss):
+    """Divide the weighted sum by the sum of the weights."""
+    logits, target = problem("single")
+    by_class = torch.tensor([0.2416, 7.877, 3.025, 27.32])  # spec 4.3
+    expected = F.cross_entropy(logits, target, weight=by_class)
+    torch.testing.assert_close(loss(logits, target, by_class[target]), expected)
+
+
+@pytest.mark.parametrize("module", [ce, iwl])
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_row_of_weight_zero_is_not_there(module, task):
+    """Give the loss of the other rows alone."""
+    loss, (logits, target) = module.build(task, COUNTS, module.Params()), problem(task)
+    weight = torch.ones(ROWS)
+    weight[4:] = 0
+    torch.testing.assert_close(loss(logits, target, weight), loss(logits[:4], target[:4]))
+
+
+@pytest.mark.parametrize(("p", "gamma", "value"), CELLS)
+def test_iwl_gives_the_published_numbers(p, gamma, value):
+    """Reach the table's value where the true class has probability p."""
+    logits = torch.tensor([[math.log(p / (1 - p)), 0]], dtype=torch.float64)
+    loss = iwl.build("single", COUNTS, iwl.Params(gamma=gamma))
+    assert loss(logits, torch.tensor([0])).item() == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_iwl_has_the_derivative_of_its_formula(gamma):
+    """Equal (1 + u)^(γ−1) (1 + (1 + γ)u) times the gradient of cross-entropy, p − onehot."""
+    logits, target = problem("single")
+    logits = logits.detach().double().requires_grad_()
+    iwl.build("single", COUNTS, iwl.Params(gamma=gamma))(logits, target).backward()
+    with torch.no_grad():
+        u = F.cross_entropy(logits, target, reduction="none")
+        by_u = (1 + u) ** (gamma - 1) * (1 + (1 + gamma) * u)
+        expected = by_u[:, None] * (logits.softmax(dim=1) - F.one_hot(target)) / ROWS
+    torch.testing.assert_close(logits.grad, expected)
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 2, ROWS)])
+def test_iwl_without_gamma_is_cross_entropy(task, weight):
+    """Give the same bits, and the same gradient, at γ = 0."""
+    results = []
+    for module, p in ((iwl, iwl.Params(gamma=0.0)), (ce, ce.Params())):
+        logits, target = problem(task)
+        loss = module.build(task, COUNTS, p)(logits, target, weight)
+        loss.backward()
+        results.append((loss, logits.grad))
+    assert torch.equal(results[0][0], results[1][0])
+    torch.testing.assert_close(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize(("classes", "value"), [(9, 3.1139), (11, 3.4609), (31, 5.3683)])
+def test_iwl_of_a_uniform_prediction(classes, value):
+    """Start where an untrained network stands."""
+    loss = iwl.build("single", [1] * classes, iwl.Params())
+    assert loss(torch.zeros(2, classes), torch.tensor([0, 1])).item() == pytest.approx(value, abs=5.1e-5)
+
+
+@pytest.mark.parametrize(
+    ("classes", "floor", "iwl_floor"), [(9, 1.3720, 1.7777), (11, 1.5430, 2.0417), (31, 2.4879, 3.6192)]
+)
+def test_a_second_softmax_leaves_a_floor(classes, floor, iwl_floor):
+    """Stay at the published floor for a perfect prediction."""
+    perfect = 1000 * F.one_hot(torch.arange(classes)).float()
+    for gamma, value in ((0.0, floor), (0.3, iwl_floor)):
+        loss = iwl.build("single", [1] * classes, iwl.Params(gamma, double_softmax=True))
+        assert loss(perfect, torch.arange(classes)).item() == pytest.approx(value, abs=5.1e-5)
+
+
+def test_iwl_of_several_labels_by_hand():
+    """Average u(1 + u) over the cells, for u = −ln 0.75 and u = −ln 0.25."""
+    loss = iwl.build("multi", COUNTS, iwl.Params(gamma=1.0))
+    value = loss(torch.tensor([[LN3, LN3]]), torch.tensor([[1, 0]])).item()
+    assert value == pytest.approx((0.287682 * 1.287682 + 1.386294 * 2.386294) / 2, abs=2e-6)
+
+
+def test_iwl_averages_weighted_rows_after_the_power():
+    """Weigh the rows' finished losses: (3 · 1.173600 + 1 · 7.604483) / 4 at γ = 1."""
+    logits = torch.tensor([[0.0, 0.0], [math.log(1 / 9), 0.0]])  # p = 0.5 and 0.1
+    loss = iwl.build("single", COUNTS, iwl.Params(gamma=1.0))
+    value = loss(logits, torch.tensor([0, 0]), torch.tensor([3.0, 1.0])).item()
+    assert value == pytest.approx((3 * 1.173600 + 7.604483) / 4, abs=2e-6)
+
+
+def test_a_second_softmax_needs_a_first():
+    """Refuse the replication switch on a multi-label task, in one line that names it."""
+    with pytest.raises(SettingsError, match=r"^losses\.iwl\.double_softmax needs a single-label task"):
+        iwl.build("multi", COUNTS, iwl.Params(double_softmax=True))
+
+
+@pytest.mark.parametrize(("module", "given"), [(iwl, {"gamma": -0.1}), (ce, {"label_smoothing": 1.5})])
+def test_numbers_out_of_range_are_refused(module, given):
+    """Name the setting that lies outside its range."""
+    with pytest.raises(SettingsError, match=next(iter(given))):
+        parse(module.Params, given, "losses")

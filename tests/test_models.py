@@ -1,0 +1,271 @@
+"""Every network of the catalogue: it builds, it gives logits, and it has exactly the published number of parameters."""
+
+import doctest
+from dataclasses import FrozenInstanceError, asdict, fields
+
+import pytest
+import torch
+from torch import nn
+
+from pqrst import catalog
+from pqrst.errors import SettingsError
+from pqrst.models import coupled_cnn, efficientnet_b0, residual_cnn, simple_cnn
+from pqrst.models._blocks import convolution
+from pqrst.parsing import parse
+
+NAMES = catalog.names("models")
+SHAPES = {"signal": [(1, 187), (2, 360), (12, 1000)], "image": [(3, 64, 64), (1, 64, 64), (3, 72, 48)]}
+ON_SHAPES = [(name, shape) for name in NAMES for shape in SHAPES[catalog.load("models", name).ACCEPTS]]
+SMALL = [(name, SHAPES[catalog.load("models", name).ACCEPTS][0]) for name in NAMES]
+
+COUNTS = {  # spec 6; (model, input, classes): trainable parameters
+    ("simple_cnn", (1, 187), 5): 52_229,
+    ("four_layer_cnn", (1, 187), 5): 217_925,
+    ("residual_cnn", (1, 187), 5): 1_354_981,
+    ("coupled_cnn", (1, 187), 5): 1_686_725,
+    ("efficientnet_b0", (3, 224, 224), 9): 4_019_077,
+    ("efficientnet_b0", (3, 224, 224), 11): 4_021_639,
+    ("efficientnet_b0", (3, 224, 224), 31): 4_047_259,
+    ("efficientnet_b0", (3, 224, 224), 1000): 5_288_548,
+}
+
+DROPOUTS = {  # spec 4.2 and 1.6, in the order of the layers
+    "simple_cnn": [],
+    "four_layer_cnn": [0.3] * 3,
+    "residual_cnn": [0.3] * 6,
+    "coupled_cnn": [0.2, 0.3, 0.5, 0.5],
+    "efficientnet_b0": [0.2],
+}
+
+
+def built(name, shape, n_classes=5, seed=0):
+    """Build a network with its default settings."""
+    torch.manual_seed(seed)
+    module = catalog.load("models", name)
+    return module.build(shape, n_classes, module.Params())
+
+
+def batch(name, shape, rows=4):
+    """Make up the arguments of a network's forward: rows of input, and of side columns where it wants them."""
+    generator = torch.Generator().manual_seed(1)
+    side = getattr(catalog.load("models", name), "SIDE", ())
+    widths = [shape, (len(side),)] if side else [shape]
+    return [torch.randn(rows, *width, generator=generator) for width in widths]
+
+
+def logits(model, inputs):
+    """Run a network and take its logits, also where it gives more."""
+    output = model(*inputs)
+    return getattr(output, "logits", output)
+
+
+def settled(name, shape):
+    """Build a network whose batch norms have seen one batch, in evaluation mode."""
+    model = built(name, shape)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.momentum = None  # take the batch's own statistics whole
+    with torch.no_grad():
+        model(*batch(name, shape, rows=8))
+    return model.eval()
+
+
+def test_every_model_has_its_count_pinned():
+    """List every network of the catalogue in the table of counts, and no other."""
+    assert {name for name, _, _ in COUNTS} == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "shape", "n_classes"), COUNTS)
+def test_parameters_are_exactly_as_published(name, shape, n_classes):
+    """Count the trainable parameters of a network with default settings."""
+    weights = built(name, shape, n_classes).parameters()
+    assert sum(w.numel() for w in weights if w.requires_grad) == COUNTS[name, shape, n_classes]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_docstring_example_runs(name):
+    """Run the example that pins the count in the module's docstring."""
+    failed, tried = doctest.testmod(catalog.load("models", name))
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_it_accepts(name):
+    """Declare signals or images."""
+    assert catalog.load("models", name).ACCEPTS in SHAPES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_have_defaults_are_frozen_and_pass_the_parser(name):
+    """Build Params from nothing, refuse to change it, and read it back from plain YAML types."""
+    kind = catalog.load("models", name).Params
+    p = kind()
+    with pytest.raises(FrozenInstanceError):
+        setattr(p, fields(p)[0].name, None)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(p).items()}
+    assert parse(kind, plain, f"models.{name}") == parse(kind, {}, f"models.{name}") == p
+
+
+@pytest.mark.parametrize(("name", "shape"), ON_SHAPES)
+def test_any_shape_gives_finite_logits(name, shape):
+    """Give one number a class for every row, in training mode and for another number of classes too."""
+    out = logits(built(name, shape, n_classes=3), batch(name, shape))
+    assert out.shape == (4, 3)
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL)
+def test_the_gradient_reaches_every_parameter(name, shape):
+    """Leave no weight without a gradient."""
+    model = settled(name, shape)
+    out = logits(model, batch(name, shape))
+    (out * torch.arange(1.0, 6.0)).sum().backward()
+    for key, weight in model.named_parameters():
+        assert weight.grad is not None, key
+        assert weight.grad.isfinite().all(), key
+        assert weight.grad.any(), key
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL)
+def test_evaluation_is_deterministic_and_row_by_row(name, shape):
+    """Answer the same twice, and the same for a row alone as for a row among others."""
+    model, inputs = settled(name, shape), batch(name, shape)
+    with torch.no_grad():
+        out = logits(model, inputs)
+        assert torch.equal(out, logits(model, inputs))
+        alone = torch.cat([logits(model, [x[row : row + 1] for x in inputs]) for row in range(4)])
+    assert (out[0] - out[1]).abs().max() > 1e-3  # rows that differ get answers that differ
+    torch.testing.assert_close(alone, out, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL)
+def test_saved_weights_carry_the_whole_network(name, shape):
+    """Give the same logits from a second network that took over the first one's state."""
+    model, other, inputs = settled(name, shape), built(name, shape, seed=1).eval(), batch(name, shape)
+    with torch.no_grad():
+        assert not torch.equal(logits(other, inputs), logits(model, inputs))
+        other.load_state_dict(model.state_dict())
+        assert torch.equal(logits(other, inputs), logits(model, inputs))
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL)
+def test_the_order_in_memory_changes_no_answer(name, shape):
+    """Give the same logits with channels last, as training runs."""
+    model, inputs = settled(name, shape), batch(name, shape)
+    with torch.no_grad():
+        out = logits(model, inputs)
+        model = model.to(memory_format=torch.channels_last)
+        inputs = [x.to(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs]
+        torch.testing.assert_close(logits(model, inputs), out, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_input_of_the_other_kind_is_refused(name):
+    """Say in one line which shape is wanted when an image comes for a signal, or the other way round."""
+    other = {"signal": (3, 64, 64), "image": (12, 1000)}[catalog.load("models", name).ACCEPTS]
+    with pytest.raises(SettingsError, match=rf"^models\.{name} takes .* got the shape") as caught:
+        built(name, other)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_dropout_stands_where_it_was_published(name):
+    """Find the published dropout rates in the order of the layers."""
+    model = built(name, SHAPES[catalog.load("models", name).ACCEPTS][0])
+    assert [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)] == DROPOUTS[name]
+
+
+@pytest.mark.parametrize("name", ["simple_cnn", "four_layer_cnn", "residual_cnn", "coupled_cnn"])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kernel": 4}, "kernel must be odd, got 4"),
+        ({"kernel": 0}, "kernel must be at least 1"),
+        ({"widths": []}, "widths must name at least one layer"),
+        ({"widths": [32, 0]}, r"widths\[1\] must be at least 1"),
+    ],
+)
+def test_a_layer_that_cannot_be_is_refused(name, given, says):
+    """Name the setting of an even kernel, an empty list of widths or a width of zero."""
+    with pytest.raises(SettingsError, match=says):
+        parse(catalog.load("models", name).Params, given, f"models.{name}")
+
+
+def test_a_row_of_an_image_is_convolved_as_a_signal():
+    """Draw the same first weights as Conv1d and give the same values."""
+    torch.manual_seed(0)
+    image = convolution(3, 4, 5)
+    torch.manual_seed(0)
+    signal = nn.Conv1d(3, 4, 5, padding=2)
+    assert torch.equal(image.weight.squeeze(2), signal.weight)
+    assert torch.equal(image.bias, signal.bias)
+    x = torch.randn(2, 3, 20)
+    torch.testing.assert_close(image(x.unsqueeze(2)).squeeze(2), signal(x))
+
+
+def test_simple_cnn_by_hand():
+    """Sum neighbours, cut below zero, average: (1, -2, 3) gives (-1, 2, 1), then (0, 2, 1), then 1."""
+    model = simple_cnn.build((1, 3), 1, simple_cnn.Params(widths=(1,), kernel=3))
+    for key, weight in model.named_parameters():
+        nn.init.constant_(weight, 0.0 if key.endswith("bias") else 1.0)
+    assert model(torch.tensor([[[1.0, -2.0, 3.0]]])).item() == 1
+
+
+def test_residual_blocks_have_the_published_sizes():
+    """Count the parameters of each of the five blocks."""
+    blocks = built("residual_cnn", (1, 187)).features
+    assert [sum(w.numel() for w in block.parameters()) for block in blocks] == [5536, 33216, 131968, 526080, 656896]
+
+
+def test_a_residual_block_adds_its_input():
+    """Leave only the shortcut, cut below zero, when the block's own part is nought."""
+    block = residual_cnn.Block(4, 4, kernel=5, dropout=0.3)
+    nn.init.zeros_(block.residual[4].weight)
+    x = torch.randn(2, 4, 1, 9)
+    assert torch.equal(block(x), x.relu())
+
+
+def test_coupled_cnn_flattens_what_two_poolings_leave():
+    """Take 128 × 46 features from 187 samples, and as many as fit from any other length."""
+    assert built("coupled_cnn", (1, 187)).head[0][0].in_features == 5888
+    assert built("coupled_cnn", (2, 4)).head[0][0].in_features == 128
+
+
+def test_coupled_cnn_refuses_a_signal_that_pooling_would_empty():
+    """Say how many samples are needed."""
+    with pytest.raises(SettingsError, match=r"^models\.coupled_cnn needs at least 4 samples, got 3$"):
+        built("coupled_cnn", (1, 3))
+
+
+def test_coupled_cnn_wants_a_dropout_for_each_pair():
+    """Refuse one rate for two widths."""
+    with pytest.raises(ValueError, match="dropout must give one rate for each of the 2 widths"):
+        coupled_cnn.Params(dropout=(0.2,))
+
+
+def test_efficientnet_has_sixteen_blocks_that_are_skipped_ever_more_often():
+    """Raise the rate of stochastic depth linearly from 0 to 0.1875, and add the input of nine blocks."""
+    blocks = [layer for layer in built("efficientnet_b0", (3, 64, 64)).modules() if hasattr(layer, "residual")]
+    assert [block.skip.rate for block in blocks] == pytest.approx([0.2 * place / 16 for place in range(16)])
+    assert sum(block.residual for block in blocks) == 9
+
+
+def test_stochastic_depth_drops_whole_rows_in_training_only():
+    """Zero about a quarter of the rows, enlarge the others by 4/3, and leave all as they are in evaluation."""
+    torch.manual_seed(0)
+    layer, x = efficientnet_b0.StochasticDepth(0.25), torch.ones(4000, 2, 1, 1)
+    out = layer(x).flatten(1)
+    assert torch.equal(out[:, 0], out[:, 1])
+    assert out.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert out.mean().item() == pytest.approx(1, abs=0.05)
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_efficientnet_names_its_weights_as_torchvision_does():
+    """Keep names by which weights trained elsewhere can be taken over."""
+    state = built("efficientnet_b0", (3, 64, 64)).state_dict()
+    assert len(state) == 360
+    assert state["features.0.0.weight"].shape == (32, 3, 3, 3)
+    assert state["features.2.0.block.2.fc1.weight"].shape == (4, 96, 1, 1)
+    assert state["features.7.0.block.3.0.weight"].shape == (320, 1152, 1, 1)
+    assert state["classifier.1.weight"].shape == (5, 1280)
