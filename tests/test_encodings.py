@@ -128,11 +128,13 @@ def test_a_ramp_is_drawn_as_the_specification_says():
 
 
 def test_two_leads_by_hand():
-    """Keep a 2 × 2 matrix as it is, then put a row between its rows and a column between its columns."""
+    """Keep a 2 × 2 matrix as it is; stretch it to 4 × 4 with the corners aligned down the rows, not along the columns."""
     x = [[0.0, 1.0], [2.0, 4.0]]
     assert picture(x, length=2, rows=2, size=2, scale=4.0).tolist() == x
-    larger = picture(x, length=2, rows=3, size=3, scale=4.0)
-    torch.testing.assert_close(larger, torch.tensor([[0, 0.5, 1], [1, 1.75, 2.5], [2, 3, 4]]))
+    larger = picture(x, length=2, rows=4, size=4, scale=4.0)
+    left, right = torch.tensor([[0, 2 / 3, 4 / 3, 2], [1, 2, 3, 4]])  # thirds of the way from lead to lead
+    by_hand = torch.stack([left, 0.75 * left + 0.25 * right, 0.25 * left + 0.75 * right, right], dim=1)
+    torch.testing.assert_close(larger, by_hand)
 
 
 def test_the_gradient_by_hand():
