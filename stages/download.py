@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import _stage
-
 from pqrst import sources
 from pqrst.console import log
 from pqrst.params import read_resolved

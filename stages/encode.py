@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import _stage
-
 from pqrst import arrays, images
 from pqrst.params import read_resolved
 

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import _stage
-
-from pqrst import runs
+from pqrst import scoring
 from pqrst.console import log
 from pqrst.params import read_resolved
+from pqrst.sides import open_data
 
 
 def main(*, trained: Path, data: Path, split: Path, scores: Path, out: Path, plots: Path, metrics: Path) -> None:
     """Score one run."""
     wanted = read_resolved(scores)["scores"]
-    headline = runs.evaluate(trained, runs.open_data(data, split), wanted, out, plots, metrics)
+    headline = scoring.evaluate(trained, open_data(data, split), wanted, scoring.Places(out, plots, metrics))
     log.info("%s: %s", trained.name, ", ".join(f"{name} {value:.4f}" for name, value in headline.items()))
 
 

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import _stage
-
 from pqrst import params, resolver
 
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import _stage
-
 from pqrst import catalog, windows
 from pqrst.console import log
 from pqrst.params import Window, component, read_resolved

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import _stage
-
 from pqrst import arrays, sides
 from pqrst.console import log
 from pqrst.params import Split, read_resolved

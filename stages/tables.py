@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import _stage
-
 from pqrst import tables
 from pqrst.arrays import write_text
 from pqrst.console import log

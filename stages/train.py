@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import _stage
 from dvclive import Live
 
-from pqrst import runs
+import _stage
+from pqrst import fitting
 from pqrst.arrays import write_json
 from pqrst.params import read_run
+from pqrst.sides import open_data
 
 
 def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
@@ -29,7 +30,7 @@ def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> No
             yield on_epoch
         write_json(log / member / "timing.json", {"epochs": len(times), "seconds": sum(times)})
 
-    runs.train(read_run(settings), runs.open_data(data, split), out, _stage.scratch(), logger)
+    fitting.train(read_run(settings), open_data(data, split), out, _stage.scratch(), logger)
 
 
 if __name__ == "__main__":

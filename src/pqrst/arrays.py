@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -155,7 +154,8 @@ def read_meta(folder: Path) -> Meta:
         raise DataError(
             f"{folder}: schema {given.get('schema')!r}, this version reads {SCHEMA}; build it anew with `dvc repro`"
         )
-    return Meta(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return Meta(**values)
 
 
 def read(folder: Path) -> Bundle:
@@ -201,4 +201,4 @@ def move_into_place(partial: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, folder)
+    partial.replace(folder)

@@ -54,7 +54,7 @@ def parse(kind: type[Settings], given: Any, path: str) -> Settings:
         raise SettingsError(f"{path}: {error}") from None
 
 
-def convert(hint: Any, value: Any, path: str) -> Any:
+def convert(hint: Any, value: Any, path: str) -> Any:  # noqa: PLR0911 (one return a kind of annotation)
     """Check one value against its annotation; only a number written as text is converted."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:

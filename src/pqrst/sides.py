@@ -1,5 +1,6 @@
 """A split as a folder: the side of every row, how it was made, and whom its sides share."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, move_into_place, write_json
+from pqrst.arrays import Bundle, digest, move_into_place, write_json
+from pqrst.arrays import read as read_bundle
 from pqrst.errors import DataError
 from pqrst.params import Split
 
@@ -57,7 +59,7 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
 def _made(bundle: Bundle, name: str, s: Split) -> np.ndarray:
     column = f"fold_{s.fold}"
     if column not in bundle.rows:
-        known = ", ".join(c.removeprefix("fold_") for c in bundle.rows if c.startswith("fold_"))
+        known = ", ".join(str(c).removeprefix("fold_") for c in bundle.rows if str(c).startswith("fold_"))
         raise DataError(
             f"split {name}: the rows of {bundle.meta.dataset} have no membership {s.fold!r}; known: {known or 'none'}"
         )
@@ -82,3 +84,17 @@ def read(folder: Path) -> Sides:
     if not (folder / "split.json").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), json.loads((folder / "split.json").read_text()))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The rows of a run and their sides."""
+
+    bundle: Bundle
+    sides: Sides
+    digest: str  # of both, so that a result says which data it came from
+
+
+def open_data(data: Path, split: Path) -> Opened:
+    """Open what a run learns from."""
+    return Opened(read_bundle(data), read(split), hashlib.sha256((digest(data) + digest(split)).encode()).hexdigest())

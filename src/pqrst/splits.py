@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from pqrst.errors import LeakError, SettingsError
 
@@ -38,6 +37,8 @@ def hold_out_by_patient(
     sides: np.ndarray, labels: np.ndarray, patients: np.ndarray, share: float, seed: int
 ) -> np.ndarray:
     """Move whole patients, some `share` of the train rows with classes in proportion, to validation."""
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second, and training only reads splits)
+
     sides, rows = sides.copy(), np.flatnonzero(sides == TRAIN)
     people = len(set(patients[rows]))
     if people < 2:

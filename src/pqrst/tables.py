@@ -1,12 +1,11 @@
 """The tables of a system: published, ours as mean ± sd over seeds, and what was recorded on real recordings."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
-
-import json
 
 import pandas as pd
 
@@ -30,13 +29,9 @@ def build(table: Table, scores: Path, recorded: Path) -> tuple[str, pd.DataFrame
     """Give a table as Markdown and as data, one line a cell."""
     results = {row.run: _results(scores / row.run, row.run) for row in table.rows}
     kept = {row.run: ledger.read(recorded, row.run) for row in table.rows}
-    synthetic = any(result["provenance"].get("synthetic", True) for run in results.values() for result in run)
+    synthetic = any(map(_synthetic, results.values()))
     data = pd.DataFrame(
-        [
-            _line(table, row, score, results[row.run], kept[row.run], synthetic)
-            for row in table.rows
-            for score in table.scores
-        ]
+        [_line(row, score, results[row.run], kept[row.run]) for row in table.rows for score in table.scores]
     )
     return _markdown(table, results, kept, synthetic), data
 
@@ -52,24 +47,19 @@ def _cell(row: Row, score: str, results: Sequence[dict[str, Any]], kept: Sequenc
     return Cell(row.published.get(score), [r["scores"][score] for r in results], [r["scores"][score] for r in kept])
 
 
-def _line(
-    table: Table, row: Row, score: str, results: list[dict[str, Any]], kept: list[dict[str, Any]], synthetic: bool
-) -> dict[str, Any]:
+def _line(row: Row, score: str, results: Sequence[dict[str, Any]], kept: Sequence[dict[str, Any]]) -> dict[str, Any]:
     cell = _cell(row, score, results, kept)
-    line: dict[str, Any] = {
-        "run": row.run,
-        "model": row.name,
-        "parameters": results[0]["parameters"],
-        "score": score,
-        "published": cell.published,
-    }
+    line: dict[str, Any] = {"run": row.run, "model": row.name, "parameters": results[0]["parameters"], "score": score}
+    line["published"] = cell.published
     for name, values in (("ours", cell.ours), ("recorded", cell.recorded)):
-        line |= {
-            f"{name}_mean": mean(values) if values else None,
-            f"{name}_sd": stdev(values) if len(values) > 1 else None,
-        }
+        line[f"{name}_mean"] = mean(values) if values else None
+        line[f"{name}_sd"] = stdev(values) if len(values) > 1 else None
         line[f"{name}_seeds"] = len(values)
-    return line | {"ours_synthetic": synthetic}
+    return line | {"ours_synthetic": _synthetic(results)}
+
+
+def _synthetic(results: Sequence[dict[str, Any]]) -> bool:
+    return any(result["provenance"].get("synthetic", True) for result in results)
 
 
 def _markdown(table: Table, results: dict[str, Any], kept: dict[str, Any], synthetic: bool) -> str:

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -22,11 +23,13 @@ from torchmetrics.functional.classification import (
 )
 
 from pqrst.console import progress
+from pqrst.errors import SettingsError
 from pqrst.inference import logits, precision
 from pqrst.loaders import batches, visiting_order
 from pqrst.params import Train
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
+BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch
 Row = dict[str, float]
 
 
@@ -42,9 +45,29 @@ class Data:
     class_weights: torch.Tensor | None = None  # (classes,)
     row_weights: torch.Tensor | None = None  # (train rows,) for the weighted sampler
 
-    @property
-    def multi(self) -> bool:
-        return self.train_y.ndim == 2
+    def weight(self, y: torch.Tensor) -> torch.Tensor | None:
+        """Give the weight of each row in the loss."""
+        return None if self.class_weights is None else self.class_weights[y]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned and how: a fresh network, a loss, the settings."""
+
+    build: Callable[[], nn.Module]
+    loss: nn.Module  # of (logits, target, weight)
+    settings: Train
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network while it learns."""
+
+    model: nn.Module
+    loss: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: Any
+    settings: Train
 
 
 @dataclass
@@ -86,36 +109,28 @@ def prepare_process(threads: int) -> None:
         mallopt(TRIM_THRESHOLD, 2**31 - 1)
 
 
-def fit(
-    build: Callable[[], nn.Module],
-    loss: nn.Module,
-    data: Data,
-    t: Train,
-    seed: int,
-    checkpoint: Path,
-    on_epoch: Callable[[Row], None],
-) -> Fitted:
+def fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
     """Train until the epochs end or validation stops improving; go on from the checkpoint where there is one."""
-    where = data.train_x.device
-    torch.manual_seed(seed)
-    model = build().to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _optimizer(model, t)
-    scheduler = _scheduler(optimizer, t, steps=len(list(batches(torch.arange(len(data.train_x)), t.batch_size))))
-    best = _copy(model)
-    state = _resume(checkpoint, model, best, optimizer, scheduler)
+    learner = _learner(lesson, data, seed)
+    best = _copy(learner.model)
+    state = _resume(checkpoint, learner, best)
     for row in state.history:
         on_epoch(row)
-    while not state.finished and state.epoch < t.epochs:
-        row = _epoch(model, loss, data, t, optimizer, scheduler, seed, state.epoch)
-        _judge(state, row, model, best, t)
-        _save(checkpoint, state, model, best, optimizer, scheduler)
+    while not state.finished and state.epoch < lesson.settings.epochs:
+        row = _epoch(learner, data, seed, state.epoch)
+        _judge(state, row, learner, best)
+        _save(checkpoint, state, learner, best)
         on_epoch(row)
     return Fitted(best, state.best_epoch, state.history)
 
 
-def _optimizer(model: nn.Module, t: Train) -> torch.optim.Optimizer:
+def _learner(lesson: Lesson, data: Data, seed: int) -> Learner:
+    torch.manual_seed(seed)
+    t, model = lesson.settings, lesson.build().to(data.train_x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[t.optimizer]
-    return kind(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
+    optimizer = kind(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
+    steps = sum(1 for _ in batches(torch.arange(len(data.train_x)), t.batch_size))
+    return Learner(model, lesson.loss, optimizer, _scheduler(optimizer, t, steps), t)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, t: Train, steps: int) -> Any:
@@ -131,74 +146,50 @@ def _scheduler(optimizer: torch.optim.Optimizer, t: Train, steps: int) -> Any:
     return lr_scheduler.StepLR(optimizer, step_size=t.scheduler_epochs, gamma=gamma)
 
 
-def _epoch(
-    model: nn.Module,
-    loss: nn.Module,
-    data: Data,
-    t: Train,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    seed: int,
-    epoch: int,
-) -> Row:
+def _epoch(learner: Learner, data: Data, seed: int, epoch: int) -> Row:
     """Train one epoch and score it on validation rows.
 
     All randomness is drawn from (seed, epoch), so a training that was cut off goes on to the same bits.
     """
-    started, lr = time.perf_counter(), optimizer.param_groups[0]["lr"]
+    started, lr, where = time.perf_counter(), learner.optimizer.param_groups[0]["lr"], data.train_x.device
     torch.manual_seed(seed * 1_000_003 + epoch)
     order = visiting_order(len(data.train_x), data.row_weights, torch.Generator().manual_seed(seed * 1_000_033 + epoch))
-    train_loss = _train(
-        model, loss, data, t, optimizer, scheduler if t.scheduler in ("one_cycle", "cosine") else None, order
-    )
+    train_loss = _train(learner, data, order.to(where))
     trained = time.perf_counter() - started
-    row = {"epoch": float(epoch + 1), "lr": lr, "train_loss": train_loss, **_validate(model, loss, data, t)}
-    if t.scheduler == "plateau":
-        scheduler.step(row["validation_loss"])
-    elif t.scheduler in ("step", "none"):
-        scheduler.step()
-    return (
-        row
-        | {"seconds": time.perf_counter() - started, "samples_per_second": len(order) / trained}
-        | _gpu(data.train_x.device)
-    )
+    row = {"epoch": float(epoch + 1), "lr": lr, "train_loss": train_loss, **_validate(learner, data)}
+    if learner.settings.scheduler == "plateau":
+        learner.scheduler.step(row["validation_loss"])
+    elif learner.settings.scheduler not in BY_STEP:
+        learner.scheduler.step()
+    times = {"seconds": time.perf_counter() - started, "samples_per_second": len(order) / trained}
+    return row | times | _gpu(where)
 
 
-def _train(
-    model: nn.Module,
-    loss: nn.Module,
-    data: Data,
-    t: Train,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-    order: torch.Tensor,
-) -> float:
-    model.train()
-    total = torch.zeros((), device=data.train_x.device)
+def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
+    learner.model.train()
+    t, total = learner.settings, torch.zeros((), device=order.device)
     with progress(len(order), "epoch", "rows") as count:
-        for part in batches(order.to(data.train_x.device), t.batch_size):
+        for part in batches(order, t.batch_size):
             y = data.train_y[part]
             with precision(t.precision, part.device):
-                logits = model(data.train_x[part])
-            value = loss(logits.float(), y, None if data.class_weights is None else data.class_weights[y])
-            optimizer.zero_grad(set_to_none=True)
+                out = learner.model(data.train_x[part])
+            value = learner.loss(out.float(), y, data.weight(y))
+            learner.optimizer.zero_grad(set_to_none=True)
             value.backward()
-            optimizer.step()
-            if scheduler is not None:
-                scheduler.step()
+            learner.optimizer.step()
+            if t.scheduler in BY_STEP:
+                learner.scheduler.step()
             total += value.detach() * len(part)
             count(len(part))
     return float(total / len(order))
 
 
-def _validate(model: nn.Module, loss: nn.Module, data: Data, t: Train) -> Row:
-    out, y = logits(model, data.validation_x, t.precision), data.validation_y
-    value = loss(out, y, None if data.class_weights is None else data.class_weights[y])
-    if data.multi:
-        accuracy, f1 = (
-            multilabel_accuracy(out, y, data.n_classes, average="micro"),
-            multilabel_f1_score(out, y, data.n_classes),
-        )
+def _validate(learner: Learner, data: Data) -> Row:
+    out, y = logits(learner.model, data.validation_x, learner.settings.precision), data.validation_y
+    value = learner.loss(out, y, data.weight(y))
+    if y.ndim == 2:
+        accuracy = multilabel_accuracy(out, y, data.n_classes, average="micro")
+        f1 = multilabel_f1_score(out, y, data.n_classes)
     else:
         accuracy = multiclass_accuracy(out, y, data.n_classes, average="micro")
         f1 = multiclass_f1_score(out, y, data.n_classes, average="macro")
@@ -216,71 +207,66 @@ def _gpu(where: torch.device) -> Row:
         return row
 
 
-def _judge(state: State, row: Row, model: nn.Module, best: dict[str, torch.Tensor], t: Train) -> None:
+def _judge(state: State, row: Row, learner: Learner, best: dict[str, torch.Tensor]) -> None:
     """Keep the weights of a better epoch, and say when to stop."""
+    t = learner.settings
     state.epoch += 1
+    if not math.isfinite(row["validation_loss"]):
+        raise SettingsError(f"epoch {state.epoch}: the validation loss is {row['validation_loss']}; lower train.lr")
     state.history.append(row)
     if row["validation_loss"] < state.best_loss:
         state.best_loss, state.best_epoch, state.stale = row["validation_loss"], state.epoch, 0
-        best.update(_copy(model))
+        best.update(_copy(learner.model))
     else:
         state.stale += 1
-    state.finished = state.epoch >= t.epochs or (t.stop_patience > 0 and state.stale >= t.stop_patience)
+    state.finished = state.epoch >= t.epochs or 0 < t.stop_patience <= state.stale
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in model.state_dict().items()
-    }
+    plain = torch.contiguous_format
+    return {name: value.detach().cpu().clone(memory_format=plain) for name, value in model.state_dict().items()}
 
 
-def _save(
-    file: Path,
-    state: State,
-    model: nn.Module,
-    best: Mapping[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
-) -> None:
+def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.Tensor]) -> None:
     """Write the checkpoint under a temporary name and move it into place: a kill leaves the one before."""
-    moments, tensors = optimizer.state_dict(), {f"model/{name}": value for name, value in _copy(model).items()}
+    moments = learner.optimizer.state_dict()
+    tensors = {f"model/{name}": value for name, value in _copy(learner.model).items()}
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in moments["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value.cpu().contiguous() for name, value in values.items()}
-    words = {"state": asdict(state), "groups": moments["param_groups"], "scheduler": scheduler.state_dict()}
+    words = {"state": asdict(state), "groups": moments["param_groups"], "scheduler": learner.scheduler.state_dict()}
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     save_file(tensors, partial, {"words": json.dumps(words)})
     partial.replace(file)
 
 
-def _resume(
-    file: Path, model: nn.Module, best: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, scheduler: Any
-) -> State:
+def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> State:
     if not file.exists():
         return State()
     with safe_open(file, "pt") as kept:
-        tensors, words = {name: kept.get_tensor(name) for name in kept.keys()}, json.loads(kept.metadata()["words"])  # noqa: SIM118
-    model.load_state_dict(
-        {name.removeprefix("model/"): value for name, value in tensors.items() if name.startswith("model/")}
-    )
-    best.update({name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")})
-    scheduler.load_state_dict(words["scheduler"])
-    optimizer.load_state_dict({"state": _moments(tensors, optimizer), "param_groups": words["groups"]})
+        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118 (the file is no mapping)
+        words = json.loads(kept.metadata()["words"])
+    learner.model.load_state_dict(_part(tensors, "model/"))
+    best.update(_part(tensors, "best/"))
+    learner.scheduler.load_state_dict(words["scheduler"])
+    learner.optimizer.load_state_dict({"state": _moments(tensors, learner.optimizer), "param_groups": words["groups"]})
     return State(**words["state"])
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _moments(
     tensors: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[int, dict[str, torch.Tensor]]:
     """Give each moment the memory layout of its parameter again: the fused step walks both as they lie in memory."""
-    parameters, found = optimizer.param_groups[0]["params"], {}  # type: ignore[var-annotated]
-    for key, value in tensors.items():
-        kind, _, rest = key.partition("/")
-        if kind == "optimizer":
-            index, name = rest.split("/")
-            parameter = parameters[int(index)]
-            laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
-            found.setdefault(int(index), {})[name] = laid
+    parameters = optimizer.param_groups[0]["params"]
+    found: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in _part(tensors, "optimizer/").items():
+        index, name = key.split("/")
+        parameter = parameters[int(index)]
+        laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        found.setdefault(int(index), {})[name] = laid
     return found

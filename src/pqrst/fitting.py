@@ -1,0 +1,97 @@
+"""Every seed of one run, trained: data and split in, a folder per trained network out."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pqrst import artifact, catalog, loaders, training
+from pqrst.console import log
+from pqrst.errors import SettingsError
+from pqrst.params import RunSettings
+from pqrst.parsing import parse
+from pqrst.sides import Opened
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all seeds of a run share."""
+
+    settings: RunSettings
+    opened: Opened
+    standardisation: loaders.Standardisation
+    digest: str  # of the settings
+
+
+def settings_digest(s: RunSettings) -> str:
+    """Name all that decides a network but its seed and the data."""
+    chosen = {key: value for key, value in asdict(s).items() if key not in ("seeds", "run", "system", "family")}
+    chosen["train"] = {key: value for key, value in chosen["train"].items() if key != "seeds"}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def train(s: RunSettings, opened: Opened, out: Path, scratch: Path, logger: Callable[[str], Any]) -> None:
+    """Train every seed of a run; `logger(member)` is a context that gives what to call after each epoch."""
+    training.prepare_process(s.train.threads)
+    where = training.device(s.train.device)
+    x, rows = opened.bundle.x, opened.sides.rows("train")
+    run = Prepared(s, opened, loaders.fit_standardisation(s.train.standardise, x, rows), settings_digest(s))
+    data, learn = _data(run, where), _lesson(run, where)
+    kept = scratch / "train" / f"{run.digest[:16]}-{opened.digest[:16]}"
+    for seed in s.seeds:
+        log.info(
+            "run %s, seed %s: %s train rows, %s epochs at most, on %s", s.run, seed, len(rows), s.train.epochs, where
+        )
+        with logger(artifact.member(seed)) as on_epoch:
+            fitted = training.fit(learn, data, seed, kept / f"{seed}.safetensors", on_epoch)
+        artifact.save(out / artifact.member(seed), _contract(run, seed, fitted), fitted.weights, fitted.history)
+
+
+def _build(run: Prepared) -> torch.nn.Module:
+    s, bundle = run.settings, run.opened.bundle
+    module = catalog.load("models", s.model)
+    p = parse(module.Params, s.model_settings, f"models.{s.model}")
+    return module.build(tuple(bundle.x.shape[1:]), len(bundle.meta.classes), p)
+
+
+def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
+    s, module = run.settings, catalog.load("losses", run.settings.loss)
+    counts = run.opened.bundle.class_counts(run.opened.sides.rows("train"))
+    loss = module.build(s.task, counts, parse(module.Params, s.loss_settings, f"losses.{s.loss}"))
+    return training.Lesson(lambda: _build(run), loss.to(where), s.train)
+
+
+def _data(run: Prepared, where: torch.device) -> training.Data:
+    s, bundle, t = run.settings, run.opened.bundle, run.settings.train
+    rows, chosen = (run.opened.sides.rows(side) for side in ("train", "validation"))
+    counts, labels = bundle.class_counts(rows), torch.from_numpy(bundle.y[rows].astype(np.int64))
+    if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
+        raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
+    weights = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
+    return training.Data(
+        train_x=loaders.resident(bundle.x, rows, run.standardisation, where),
+        train_y=labels.to(where),
+        validation_x=loaders.resident(bundle.x, chosen, run.standardisation, where),
+        validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
+        n_classes=len(bundle.meta.classes),
+        class_weights=weights if t.class_weight_alpha else None,
+        row_weights=loaders.sampling_weights(labels, counts, t.sampler_ratio) if t.sampler_ratio else None,
+    )
+
+
+def _contract(run: Prepared, seed: int, fitted: training.Fitted) -> artifact.Contract:
+    s, meta = run.settings, run.opened.bundle.meta
+    last = {"single": "softmax gives probabilities", "multi": "a sigmoid gives each label's probability"}[s.task]
+    return artifact.Contract(
+        run=s.run, system=s.system, seed=seed, task=s.task, classes=meta.classes,
+        model=s.model, model_settings=s.model_settings,
+        parameters=sum(p.numel() for p in _build(run).parameters() if p.requires_grad),
+        input=artifact.input_of(meta), standardise=run.standardisation,
+        output=f"logits; {last}", split=s.split, best_epoch=fitted.best_epoch,
+        provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
+    )  # fmt: skip
