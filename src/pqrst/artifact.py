@@ -1,6 +1,7 @@
 """A trained run as a folder that explains itself: weights, and a contract that says how to use them on a new recording."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -18,7 +20,7 @@ from pqrst.arrays import Meta, move_into_place, write_json
 from pqrst.errors import DataError
 from pqrst.inference import logits
 from pqrst.loaders import Standardisation, standardise
-from pqrst.parsing import parse
+from pqrst.parsing import convert, parse
 
 SCHEMA = 1
 TIMES = ("seconds", "samples_per_second", "gpu_memory_gb", "gpu_utilisation")  # differ from one repetition to the next
@@ -92,8 +94,10 @@ def save(
 
 
 def members(run: Path) -> list[Path]:
-    """List the trained networks of a run, one a seed."""
-    return sorted(path.parent for path in run.glob("*/contract.json"))
+    """List the trained networks of a run, one a seed, the lowest seed first."""
+    names = {path.parent.name: path.parent for path in run.glob("*/contract.json")}
+    seeds = {int(found[1]): names[found[0]] for found in map(re.compile(r"seed-(-?\d+)").fullmatch, names) if found}
+    return [folder for _, folder in sorted(seeds.items())]
 
 
 def load(folder: Path, device: str = "cpu") -> Predictor:
@@ -107,15 +111,32 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
     module = catalog.load("models", contract.model)
     settings = parse(module.Params, contract.model_settings, f"{folder}/contract.json: model_settings")
     model = module.build(tuple(contract.input["shape"]), len(contract.classes), settings)
-    model.load_state_dict(load_file(folder / "weights.safetensors", device=device))
+    _fill(model, folder / "weights.safetensors", device)
     return Predictor(contract, model.to(device, memory_format=torch.channels_last).eval())
+
+
+def _fill(model: nn.Module, file: Path, device: str) -> None:
+    """Give a network the weights of a file."""
+    try:
+        model.load_state_dict(load_file(file, device=device))
+    except FileNotFoundError:
+        raise DataError(f"{file} is missing; train the run anew") from None
+    except SafetensorError as error:
+        raise DataError(f"{file} is damaged ({error}); train the run anew") from None
+    except RuntimeError:  # torch lists every name and shape that differs, on many lines
+        raise DataError(f"{file} does not fit the network that contract.json names; train the run anew") from None
 
 
 def read_contract(folder: Path) -> Contract:
     """Read and check a contract."""
-    given = json.loads((folder / "contract.json").read_text())
-    if given.get("schema") != SCHEMA:
-        raise DataError(
-            f"{folder}/contract.json has schema {given.get('schema')!r}, this version reads {SCHEMA}; train the run anew"
-        )
-    return parse(Contract, given, f"{folder}/contract.json")
+    file = folder / "contract.json"
+    try:
+        given = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{file} is not JSON ({error}); train the run anew") from None
+    if not isinstance(given, dict) or given.get("schema") != SCHEMA:
+        found = given.get("schema") if isinstance(given, dict) else None
+        raise DataError(f"{file} has schema {found!r}, this version reads {SCHEMA}; train the run anew")
+    contract = parse(Contract, given, str(file))
+    convert(tuple[int, ...], contract.input.get("shape"), f"{file}.input.shape")
+    return contract

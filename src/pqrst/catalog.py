@@ -26,12 +26,14 @@ def load(kind: str, name: str, path: str = "") -> ModuleType:
 
 
 def digests(kind: str, name: str) -> dict[str, str]:
-    """Give the SHA-256 of a component's file and of the shared files beside it that it imports, so a change shows."""
+    """Give the SHA-256 of a component's file, of its table, and of the shared files that it imports, so a change shows."""
     folder, found, waiting = PACKAGE / kind, {}, [name]
     while waiting:
         module = waiting.pop()
         text = (folder / f"{module}.py").read_bytes()
         found[f"{kind}/{module}.py"] = hashlib.sha256(text).hexdigest()
+        for table in folder.glob(f"{module}_*.gz"):  # a table that ships beside its module
+            found[f"{kind}/{table.name}"] = hashlib.sha256(table.read_bytes()).hexdigest()
         waiting += [m for m in _shared(ast.parse(text), kind) if f"{kind}/{m}.py" not in found]
     return dict(sorted(found.items()))
 

@@ -13,20 +13,20 @@ from pqrst.errors import DataError
 
 
 def record(scores: Path, run: str, ledger: Path) -> list[Path]:
-    """Copy every seed's result of a real run to ledger/<run>/<seed>.json."""
+    """Copy every seed's result of a real run to ledger/<run>/<seed>.json; all seeds or none."""
     members = sorted(scores.glob("*/scores.json"))
     if not members:
         raise DataError(f"{scores} holds no scores; evaluate the run with `dvc repro evaluate@{run}`")
+    results = [json.loads(member.read_text()) for member in members]
+    if any(result["provenance"].get("synthetic", True) for result in results):
+        raise DataError(
+            f"run {run} was scored on synthetic recordings, which are not recorded; run it with profile=paper"
+        )
     written = []
-    for member in members:
-        result = json.loads(member.read_text())
-        if result["provenance"].get("synthetic", True):
-            raise DataError(
-                f"run {run} was scored on synthetic recordings, which are not recorded; run it with profile=paper"
-            )
-        result["predicted"] = pack(np.load(member.parent / "predictions.npy"))
+    for member, result in zip(members, results, strict=True):
+        packed = pack(np.load(member.parent / "predictions.npy"))
         written.append(ledger / run / f"{result['seed']}.json")
-        write_json(written[-1], result)
+        write_json(written[-1], result | {"predicted": packed})
     return written
 
 

@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 
 EPSILON = 1e-8
 CHUNK_ROWS = 8192
+Kind = Literal["none", "row", "train"]
 
 
 @dataclass(frozen=True)
 class Standardisation:
     """Numbers that bring a row to zero mean and unit deviation; `row` takes them from each row and lead itself."""
 
-    kind: str  # none | row | train
+    kind: Kind
     mean: tuple[float, ...] = ()  # by lead or channel, fitted on train rows
     deviation: tuple[float, ...] = ()
 
 
-def fit_standardisation(kind: str, x: np.ndarray, train_rows: np.ndarray) -> Standardisation:
+def fit_standardisation(kind: Kind, x: np.ndarray, train_rows: np.ndarray) -> Standardisation:
     """Fit on train rows only: x is (rows, leads, time) or (rows, channels, height, width)."""
     if kind != "train":
         return Standardisation(kind)

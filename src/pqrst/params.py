@@ -217,10 +217,10 @@ def _checked(s: Settings) -> Settings:
     return s
 
 
-def known(name: str, entries: Mapping[str, Any], path: str) -> None:
+def known(name: Any, entries: Mapping[str, Any], path: str) -> None:
     """Refuse a name that points nowhere."""
-    if name not in entries:
-        raise SettingsError(f"{path}: there is no {name!r}; {nearest(name, list(entries))}")
+    if not isinstance(name, str) or name not in entries:
+        raise SettingsError(f"{path}: there is no {name!r}; {nearest(str(name), list(entries))}")
 
 
 def component(which: tuple[str, str], given: Any, path: str) -> Any:

@@ -73,7 +73,7 @@ def convert(hint: Any, value: Any, path: str) -> Any:  # noqa: PLR0911 (one retu
     if origin is Literal:
         if value in arguments and type(value) is type(arguments[arguments.index(value)]):
             return value
-        hint_at = nearest(value, arguments) if isinstance(value, str) else ""
+        hint_at = nearest(value, [str(argument) for argument in arguments]) if isinstance(value, str) else ""
         raise SettingsError(f"{path} must be {describe(hint)}, got {value!r}" + (f"; {hint_at}" if hint_at else ""))
     return _plain(hint, value, path)
 
@@ -101,7 +101,10 @@ def number(value: Any) -> Any:
 
 def _plain(hint: Any, value: Any, path: str) -> Any:
     if hint is float and not isinstance(value, bool) and isinstance(number(value), int | float):
-        return float(number(value))
+        try:
+            return float(number(value))
+        except OverflowError:
+            raise SettingsError(f"{path} must be float, got a whole number too large for one") from None
     if hint is Any or (isinstance(hint, type) and type(value) is hint):
         return value
     raise SettingsError(f"{path} must be {describe(hint)}, got {value!r}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from pqrst import catalog
+from pqrst import catalog, scores
 from pqrst.errors import SettingsError
 from pqrst.params import AUTO, Run, RunSettings, Settings, Train, component, image_settings, known
 from pqrst.parsing import nearest, number, parse
@@ -18,6 +18,8 @@ def resolve(s: Settings) -> dict[str, RunSettings]:
     """Give every run its complete settings; an override that no run takes is an error."""
     overrides = {"loss": s.loss, **{f"train.{key}": number(value) for key, value in s.train.items()}}
     overrides = {key: value for key, value in overrides.items() if value != AUTO}
+    for key in s.train:
+        known(key, {f.name: f for f in fields(Train)}, "train")
     known(s.scope, {"all": 0} | s.systems | s.runs, "scope")
     if "loss" in overrides:
         known(s.loss, s.losses, "loss")
@@ -62,9 +64,8 @@ def _check_run(s: Settings, run: Run, path: str) -> str:
     known(run.input, inputs, f"{path}.input")
     accepts = catalog.load("models", run.model, f"{path}.model").ACCEPTS
     if accepts != inputs[run.input]:
-        raise SettingsError(
-            f"{path}.model: {run.model} takes a {accepts}, but {run.input} holds a {inputs[run.input]} a row"
-        )
+        one = {"image": "an image"}.get(accepts, f"a {accepts}")
+        raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} holds {inputs[run.input]}s")
     return str(catalog.load("datasets", run.dataset).TASK)
 
 
@@ -99,17 +100,32 @@ def _finish(s: Settings, name: str, task: str, layers: Mapping[str, Any], settin
     )  # fmt: skip
 
 
+def _check_tables(s: Settings) -> None:
+    """Check that every score exists, and that a table shows runs of its own family and scores that are computed."""
+    for place, score in enumerate(s.scores):
+        known(score, dict.fromkeys(scores.names()), f"scores[{place}]")
+    for name, table in s.tables.items():
+        for score in (*table.scores, *(cell for row in table.rows for cell in row.published)):
+            known(score, dict.fromkeys(s.scores), f"tables.{name}")
+        for place, row in enumerate(table.rows):
+            if s.runs[row.run].family != table.family:
+                raise SettingsError(
+                    f"tables.{name}.rows[{place}].run: {row.run} is of family {s.runs[row.run].family}, the table shows {table.family}"
+                )
+
+
 def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     """Give every file under resolved/ by its name: what each stage reads instead of params.yaml."""
+    _check_tables(s)
     profile = s.profiles[s.profile]
-    source = {"source": profile.source, "seed": s.seed}
-    if profile.source == "synthetic":
-        source |= {"records": profile.records, "minutes": profile.minutes}
+    made_up = {"records": profile.records, "minutes": profile.minutes, "seed": s.seed}
     files: dict[str, dict[str, Any]] = {}
     for name, data in s.datasets.items():
         own = asdict(component(("datasets", name), data.settings, f"datasets.{name}.settings"))
         code = catalog.digests("datasets", name)
-        files[f"download/{name}.yaml"] = source | {"dataset": name, "settings": own}
+        files[f"download/{name}.yaml"] = {"dataset": name, "source": profile.source, "settings": own}
+        if profile.source == "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
+            files[f"download/{name}.yaml"] |= made_up | {"code": code}
         files[f"segment/{name}.yaml"] = {
             "dataset": name, "settings": own, "window": asdict(data.window), "on_bad_record": data.on_bad_record, "code": code,
         }  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
@@ -22,7 +22,7 @@ from torchmetrics.functional.classification import (
     multilabel_f1_score,
 )
 
-from pqrst.console import progress
+from pqrst.console import log, progress
 from pqrst.errors import SettingsError
 from pqrst.inference import logits, precision
 from pqrst.loaders import batches, visiting_order
@@ -244,14 +244,22 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
 def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> State:
     if not file.exists():
         return State()
-    with safe_open(file, "pt") as kept:
-        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118 (the file is no mapping)
-        words = json.loads(kept.metadata()["words"])
+    try:
+        tensors, words = _read(file)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:  # a broken disk: writing leaves no half file
+        log.warning("%s cannot be read (%s); training starts anew", file, error)
+        return State()
     learner.model.load_state_dict(_part(tensors, "model/"))
     best.update(_part(tensors, "best/"))
     learner.scheduler.load_state_dict(words["scheduler"])
     learner.optimizer.load_state_dict({"state": _moments(tensors, learner.optimizer), "param_groups": words["groups"]})
     return State(**words["state"])
+
+
+def _read(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    with safe_open(file, "pt") as kept:
+        tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118 (the file is no mapping)
+        return tensors, json.loads(kept.metadata()["words"])
 
 
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,49 @@
+# Every target makes the virtual environment it needs; PYTHON=python3.12 make repro chooses another interpreter (3.11 to 3.13).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup repro tables test test-fast check format bench clean
+
+help:
+	@echo "make repro      build everything on made-up recordings and show the tables"
+	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
+	@echo "make check      lint and type-check"
+	@echo "make bench      measure against peers"
+	@echo "make setup      only make $(VENV)"
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	touch $@
+
+repro: setup
+	dvc repro
+	@$(MAKE) --no-print-directory tables
+
+tables:
+	@for table in metrics/tables/*.md; do echo; cat $$table; done
+
+test: setup
+	pytest
+
+test-fast: setup
+	pytest -m "not slow"
+
+check: setup
+	ruff check src stages tests benchmarks
+	ruff format --check src stages tests benchmarks
+	mypy
+
+format: setup
+	ruff check --fix src stages tests benchmarks
+	ruff format src stages tests benchmarks
+
+bench: setup
+	python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) data resolved metrics/train metrics/plots

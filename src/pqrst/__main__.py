@@ -1,0 +1,7 @@
+"""`python -m pqrst` is `pqrst`."""
+
+import sys
+
+from pqrst.cli import main
+
+sys.exit(main())

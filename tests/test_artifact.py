@@ -1,0 +1,215 @@
+"""A trained run as a folder: it comes back to the bit, says all that is needed, and refuses what it cannot be."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from pqrst import artifact
+from pqrst.arrays import Meta, digest
+from pqrst.artifact import Contract
+from pqrst.errors import DataError, PqrstError
+from pqrst.inference import logits
+from pqrst.loaders import Standardisation, fit_standardisation, standardise
+from pqrst.models import coupled_cnn
+
+SHAPE, CLASSES = (2, 16), ("N", "S", "V")
+SETTINGS = {"widths": [4, 6], "dropout": [0.2, 0.3], "kernel": 3, "dense_widths": [8], "dense_dropout": 0.5}
+META = Meta("beats", "single", CLASSES, 120.0, ("MLII", "V1"), "mV", ("row", "lead", "time"), {"tail": 0.2},
+            {"synthetic": True}, gain=(200.0, 200.0), zero=(1024, 1024), shape=(60, *SHAPE))  # fmt: skip
+CONTRACT = Contract(
+    run="tiny", system="heartbeat", seed=9, task="single", classes=CLASSES, model="coupled_cnn", model_settings=SETTINGS,
+    parameters=99, input=artifact.input_of(META), standardise=Standardisation("row"), output="logits", split="kaggle",
+    best_epoch=2, provenance={"synthetic": True, "dataset": "beats", "digest": "ab"}, settings_digest="cd",
+)  # fmt: skip
+HISTORY = [{"epoch": 1.0, "lr": 0.1, "seconds": 3.3, "samples_per_second": 7.0},
+           {"epoch": 2.0, "lr": 0.01, "seconds": 4.4, "samples_per_second": 8.0}]  # fmt: skip
+
+
+def network():
+    """Build a network with batch norm whose running means are not those of a fresh one."""
+    torch.manual_seed(0)
+    p = coupled_cnn.Params(widths=(4, 6), kernel=3, dense_widths=(8,))
+    made = coupled_cnn.build(SHAPE, len(CLASSES), p)
+    made(torch.randn(32, *SHAPE))
+    return made.eval()
+
+
+def rows(n=11):
+    return np.random.default_rng(1).normal(3, 2, (n, *SHAPE)).astype(np.float32)
+
+
+def save(folder, contract=CONTRACT):
+    artifact.save(folder, contract, network().state_dict(), HISTORY)
+    return folder
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a trained network."""
+    return save(tmp_path / "tiny" / "seed-9")
+
+
+def change(folder, **values):
+    """Change keys of a contract on disk; None takes one out."""
+    file = folder / "contract.json"
+    told = json.loads(file.read_text()) | values
+    file.write_text(json.dumps({key: value for key, value in told.items() if value is not None}))
+
+
+def refused(folder):
+    """Give the one line with which a folder is refused."""
+    with pytest.raises(PqrstError) as caught:
+        artifact.load(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_saved_network_gives_the_same_logits(saved):
+    """Give after loading what the network gave before, bit for bit."""
+    expected = logits(network(), standardise(torch.from_numpy(rows()), CONTRACT.standardise))
+    assert np.array_equal(artifact.load(saved).logits(rows()), expected.numpy())
+
+
+def test_the_contract_comes_back_as_it_was(saved):
+    """Read the same contract, with its tuples."""
+    assert replace(artifact.load(saved).contract, model_settings=SETTINGS, input=CONTRACT.input) == CONTRACT
+
+
+def test_the_contract_says_all_that_is_needed(saved):
+    """Hold schema, classes, input, standardisation and provenance as plain JSON."""
+    told = json.loads((saved / "contract.json").read_text())
+    assert set(told) == set(asdict(CONTRACT))
+    assert told["schema"] == 1
+    assert told["classes"] == ["N", "S", "V"]
+    assert told["input"] == {
+        "shape": [2, 16], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["MLII", "V1"], "units": "mV",
+        "gain": [200.0, 200.0], "zero": [1024, 1024], "settings": {"tail": 0.2},
+    }  # fmt: skip
+    assert told["standardise"] == {"kind": "row", "mean": [], "deviation": []}
+    assert told["provenance"]["synthetic"] is True
+
+
+def test_nothing_in_the_folder_tells_when_or_where(saved, tmp_path):
+    """Write no path and no time: neither this folder's name nor how long an epoch took."""
+    text = b"".join(path.read_bytes() for path in saved.iterdir())
+    assert str(tmp_path).encode() not in text
+    assert b"seconds" not in text
+    assert (saved / "history.csv").read_text() == "epoch,lr\n1,0.1\n2,0.01\n"
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path):
+    """Write the same folder again, also over the one before."""
+    first = digest(save(tmp_path / "a"))
+    assert digest(save(tmp_path / "b")) == digest(save(tmp_path / "a")) == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_rows_beyond_one_part_are_predicted_in_their_order(saved):
+    """Cut 9000 rows into parts, and give for each row what it gets by itself."""
+    many, predictor = np.resize(rows(), (9000, *SHAPE)), artifact.load(saved)
+    assert predictor.logits(many)[[0, 4500, 8999]] == pytest.approx(predictor.logits(many[[0, 4500, 8999]]), abs=1e-6)
+
+
+def test_whole_numbers_are_predicted_like_floats(saved):
+    """Take the converter's integers as they are stored."""
+    predictor, whole = artifact.load(saved), (rows() * 100).astype(np.int16)
+    assert np.array_equal(predictor.logits(whole), predictor.logits(whole.astype(np.float32)))
+
+
+def test_train_standardisation_is_replayed(tmp_path):
+    """Apply the numbers that were fitted on train rows, not those of the new rows."""
+    fitted = fit_standardisation("train", rows(), np.arange(6))
+    predictor = artifact.load(save(tmp_path / "seed-9", replace(CONTRACT, standardise=fitted)))
+    assert predictor.contract.standardise == fitted
+    expected = logits(network(), standardise(torch.from_numpy(rows(3)), fitted)).numpy()
+    assert np.array_equal(predictor.logits(rows(3)), expected)
+    assert not np.array_equal(predictor.logits(rows(3)), artifact.load(save(tmp_path / "row")).logits(rows(3)))
+
+
+def test_a_run_gives_its_lowest_seed(tmp_path):
+    """Take seed 9 before seed 10, and list them so."""
+    for seed in (10, 9, 11):
+        save(tmp_path / artifact.member(seed), replace(CONTRACT, seed=seed))
+    assert [path.name for path in artifact.members(tmp_path)] == ["seed-9", "seed-10", "seed-11"]
+    assert artifact.load(tmp_path).contract.seed == 9
+
+
+def test_a_half_written_network_is_no_member(saved):
+    """Pass by the temporary folder of a save that was killed."""
+    save(saved.parent / "seed-8.partial")
+    assert artifact.members(saved.parent) == [saved]
+
+
+def test_rows_of_another_shape_are_refused(saved):
+    """Say which shape is taken and which was given."""
+    with pytest.raises(DataError, match=r"^run tiny takes rows of shape \(2, 16\), got \(2, 15\)$"):
+        artifact.load(saved).logits(np.zeros((4, 2, 15), np.float32))
+
+
+def test_a_folder_without_a_network_is_refused(tmp_path):
+    """Say so of an empty and of a missing folder, with the next step."""
+    assert refused(tmp_path).endswith("holds no contract.json, so it is no trained run; train it with `dvc repro`")
+    assert "nowhere holds no contract.json" in refused(tmp_path / "nowhere")
+
+
+def test_missing_weights_are_refused(saved):
+    """Name the file that is missing."""
+    (saved / "weights.safetensors").unlink()
+    assert refused(saved) == f"{saved}/weights.safetensors is missing; train the run anew"
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 200])
+def test_damaged_weights_are_refused(saved, content):
+    """Name the file that is damaged."""
+    (saved / "weights.safetensors").write_bytes(content)
+    assert refused(saved).startswith(f"{saved}/weights.safetensors is damaged (")
+
+
+def test_weights_cut_in_half_are_refused(saved):
+    """Name the file that ends too early."""
+    file = saved / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert "is damaged" in refused(saved)
+
+
+def test_weights_of_another_network_are_refused(saved):
+    """Say that contract and weights do not fit."""
+    change(saved, model_settings=SETTINGS | {"widths": [4, 7]})
+    assert "does not fit the network that contract.json names" in refused(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00\x01"])
+def test_a_contract_that_is_no_json_is_refused(saved, text):
+    """Name the file that is no JSON."""
+    (saved / "contract.json").write_text(text)
+    assert refused(saved).startswith(f"{saved}/contract.json is not JSON (")
+
+
+@pytest.mark.parametrize(("text", "found"), [("[]", "None"), ("{}", "None"), ('{"schema": 99}', "99")])
+def test_an_unknown_schema_is_refused(saved, text, found):
+    """Say which schema was found and which this version reads."""
+    (saved / "contract.json").write_text(text)
+    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 1; train the run anew"
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"colour": "red"}, "contract.json.colour is not a setting"),
+        ({"seed": None}, "contract.json.seed is missing; it must be int"),
+        ({"seed": "nine"}, "contract.json.seed must be int, got 'nine'"),
+        ({"classes": "NSV"}, "contract.json.classes must be a list of text, got 'NSV'"),
+        ({"standardise": {"kind": "median"}}, "contract.json.standardise.kind must be one of none, row, train"),
+        ({"input": {}}, "contract.json.input.shape must be a list of int, got None"),
+        ({"input": {"shape": ["2", 16]}}, "contract.json.input.shape[0] must be int, got '2'"),
+        ({"model": "couple_cnn"}, "there is no model 'couple_cnn'; did you mean coupled_cnn?"),
+        ({"model_settings": {"kernal": 3}}, "contract.json: model_settings.kernal is not a setting; did you mean kernel?"),
+    ],
+)  # fmt: skip
+def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):
+    """Say in one line which key is too many, missing, or of the wrong type."""
+    change(saved, **values)
+    assert line in refused(saved)

@@ -1,0 +1,136 @@
+"""From logits to probabilities, decisions, detail by class, and curves."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pqrst import evaluation, scores
+
+LN3 = math.log(3)
+CLASSES = ("N", "S", "V")
+LABELS, SAID = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0])
+
+
+def made_up(n=3000):
+    """Make up labels and probabilities without ties."""
+    rng = np.random.default_rng(0)
+    labels, probability = rng.integers(3, size=n), rng.dirichlet(np.ones(3), n)
+    return labels, (0.7 * probability + 0.3 * np.eye(3)[labels]).astype(np.float32)
+
+
+def test_one_class_a_row_takes_a_softmax():
+    """Give e^z / Σ e^z: a quarter and three quarters for logits 0 and ln 3."""
+    out = evaluation.probabilities(np.array([[0, LN3]], np.float32), "single")
+    assert out.tolist() == [pytest.approx([0.25, 0.75])]
+    assert out.dtype == np.float32
+
+
+def test_several_labels_a_row_take_a_sigmoid():
+    """Give 1 / (1 + e^-z) of each label by itself."""
+    out = evaluation.probabilities(np.array([[LN3, -LN3, 0]], np.float32), "multi")
+    assert out.tolist() == [pytest.approx([0.75, 0.25, 0.5])]
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_large_logits_stay_finite(task):
+    """Overflow nowhere, without a warning."""
+    out = evaluation.probabilities(np.array([[1e4, -1e4]], np.float32), task)
+    assert out.tolist() == [[1, 0]]
+
+
+def test_decisions():
+    """Take the likeliest class, or every label from one half on."""
+    probability = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+    assert evaluation.predictions(probability, "single").tolist() == [1, 0]
+    assert evaluation.predictions(probability, "multi").tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_detail_by_class_by_hand():
+    """Count class N: two hits, one missed, one wrong, one rest; V never occurs and scores zero but in specificity."""
+    normal, ectopic, absent = evaluation.per_class(LABELS, SAID, CLASSES)
+    assert normal == pytest.approx({"class": "N", "recall": 2 / 3, "specificity": 1 / 2, "precision": 2 / 3, "f1": 2 / 3,
+                                    "rows": 3})  # fmt: skip
+    assert ectopic == pytest.approx({"class": "S", "recall": 1 / 2, "specificity": 2 / 3, "precision": 1 / 2, "f1": 1 / 2,
+                                     "rows": 2})  # fmt: skip
+    assert absent == {"class": "V", "recall": 0.0, "specificity": 1.0, "precision": 0.0, "f1": 0.0, "rows": 0}
+
+
+def test_detail_by_class_agrees_with_the_scores():
+    """Average to the macro scores on made-up rows."""
+    labels, probability = made_up()
+    detail = evaluation.per_class(labels, probability.argmax(1), CLASSES)
+    for word in ("recall", "specificity", "precision", "f1"):
+        expected = scores.score(f"{word}_macro", labels, probability, probability.argmax(1))
+        assert np.mean([row[word] for row in detail]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_confusion_counts_true_by_row_and_keeps_empty_classes():
+    """Count one N called S in row N, column S, and give a class without rows its zeros."""
+    assert evaluation.confusion(LABELS, SAID, 3).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_confusion_as_one_line_a_cell():
+    """Lay out actual, predicted, count, row after row."""
+    table = evaluation.confusion_table([[2, 1], [0, 4]], ("N", "S"))
+    assert table.columns.tolist() == ["actual", "predicted", "count"]
+    assert table.to_numpy().tolist() == [["N", "N", 2], ["N", "S", 1], ["S", "N", 0], ["S", "S", 4]]
+
+
+def test_an_evaluation_holds_what_was_wanted_and_the_headline():
+    """Compute each wanted score and the four of the headline, each once."""
+    labels, probability = made_up(60)
+    found = evaluation.evaluate(labels, probability, "single", CLASSES, ["recall_macro", "accuracy"])
+    assert list(found.scores) == ["recall_macro", "accuracy", "f1_weighted", "f1_macro", "auroc_macro"]
+    assert np.sum(found.confusion) == 60
+    assert [row["class"] for row in found.per_class] == list(CLASSES)
+
+
+def test_an_evaluation_of_several_labels_has_no_confusion():
+    """Give scores and detail by class, and no matrix."""
+    truth = np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
+    found = evaluation.evaluate(truth, truth * 0.8 + 0.1, "multi", ("AF", "MI"), ["f1_macro"])
+    assert found.confusion is None
+    assert found.scores == dict.fromkeys(("f1_macro", "accuracy", "f1_weighted", "auroc_macro"), 1.0)
+    assert [row["rows"] for row in found.per_class] == [2, 2]
+
+
+def test_a_roc_curve_by_hand():
+    """Pass (0, 0), (0, ½), (½, ½), (½, 1), (1, 1) for rows ordered right, wrong, right, wrong."""
+    probability = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.1, 0.9]])
+    table = evaluation.roc(np.array([0, 0, 1, 1]), probability, ("N", "S"))
+    normal = table[table["class"] == "N"]
+    assert normal.iloc[:, 1:].to_numpy().tolist() == [[0, 0], [0, 0.5], [0.5, 0.5], [0.5, 1], [1, 1]]
+
+
+def test_roc_curves_are_thinned_from_corner_to_corner():
+    """Keep 200 points a class at most, from (0, 0) to (1, 1), never falling."""
+    table = evaluation.roc(*made_up(), CLASSES)
+    assert table.columns.tolist() == ["class", "false_positive_rate", "true_positive_rate"]
+    for _, part in table.groupby("class"):
+        values = part.iloc[:, 1:].to_numpy()
+        assert 100 < len(values) <= evaluation.CURVE_POINTS
+        assert values[0].tolist() == [0, 0]
+        assert values[-1].tolist() == [1, 1]
+        assert (np.diff(values, axis=0) >= 0).all()
+
+
+def test_precision_recall_curves_are_thinned_from_all_to_none():
+    """Start at recall one with the class's share as precision, and end at recall zero with precision one."""
+    labels, probability = made_up()
+    table = evaluation.precision_recall(labels, probability, CLASSES)
+    assert table.columns.tolist() == ["class", "recall", "precision"]
+    for place, (_, part) in enumerate(table.groupby("class")):
+        values = part.iloc[:, 1:].to_numpy()
+        assert len(values) == evaluation.CURVE_POINTS
+        assert values[0] == pytest.approx([1, (labels == place).mean()])
+        assert values[-1].tolist() == [0, 1]
+        assert (np.diff(values[:, 0]) <= 0).all()
+
+
+@pytest.mark.parametrize("curve", [evaluation.roc, evaluation.precision_recall])
+def test_a_class_without_rows_has_no_curve(curve):
+    """Leave out what cannot be drawn, and give an empty table where nothing can."""
+    probability = np.full((5, 3), 1 / 3)
+    assert set(curve(LABELS, probability, CLASSES)["class"]) == {"N", "S"}
+    assert curve(np.zeros(5, int), probability, CLASSES).empty

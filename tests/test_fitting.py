@@ -1,0 +1,232 @@
+"""Every seed of a run: what names its checkpoints, what is fitted to which rows, and what is written."""
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pqrst import artifact, fitting, sides, training
+from pqrst.arrays import Bundle, Meta, Writer, digest
+from pqrst.errors import SettingsError
+from pqrst.params import RunSettings, Split, Train
+
+SAMPLES, CLASSES = 16, ("N", "S", "V")
+TRAIN = Train(
+    epochs=2, seeds=2, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
+    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.5,
+    standardise="train", precision="fp32", threads=1, device="cpu",
+)  # fmt: skip
+RUN = RunSettings(
+    run="tiny", system="heartbeat", family="tests", dataset="beats", input="windows/beats", split="kaggle", task="single",
+    model="simple_cnn", model_settings={"widths": [4], "kernel": 3}, loss="ce", loss_settings={"label_smoothing": 0.0},
+    seeds=(9, 10), train=TRAIN, code={"models/simple_cnn.py": "ab"},
+)  # fmt: skip
+SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def process(monkeypatch):
+    """Leave this process's heap alone, and set threads and determinism back."""
+    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=False)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """Write 60 beats and their split, and open them: class c stands high at sample c."""
+    folder = tmp_path_factory.mktemp("data")
+    y = np.arange(60) % 7 % 3  # classes of 26, 18 and 16 beats
+    x = np.random.default_rng(0).normal(0, 0.3, (60, 1, SAMPLES))
+    x[np.arange(60), 0, y] += 2
+    told = pd.DataFrame({"record": "r", "patient": "p", "start": range(60), "quality": ""})
+    told["fold_kaggle"] = np.where(np.arange(60) < 42, "train", "test")
+    meta = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+    with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
+        writer.add(x, y, told)
+        writer.finish(meta)
+    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
+    return sides.open_data(folder / "x", folder / "split")
+
+
+@contextmanager
+def silent(_):
+    yield lambda _: None
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """Count the epochs that are really trained, by seed."""
+    real, seen = training._epoch, []
+
+    def epoch(learner, data, seed, number):
+        seen.append((seed, number))
+        return real(learner, data, seed, number)
+
+    monkeypatch.setattr(training, "_epoch", epoch)
+    return seen
+
+
+def fit(folder, opened, run=RUN):
+    fitting.train(run, opened, folder / "out", folder / "scratch", silent)
+    return folder / "out"
+
+
+def prepared(opened, run=RUN):
+    """Give what training would be given, without training."""
+    x, rows = opened.bundle.x, opened.sides.rows("train")
+    fitted = fitting.loaders.fit_standardisation(run.train.standardise, x, rows)
+    return fitting.Prepared(run, opened, fitted, fitting.settings_digest(run))
+
+
+def scrambled(opened, side):
+    """Give other signals and labels to the rows of one side."""
+    x, y, rows = np.array(opened.bundle.x), opened.bundle.y.copy(), opened.sides.rows(side)
+    x[rows], y[rows] = 77.0, 2
+    return replace(opened, bundle=replace(opened.bundle, x=x, y=y))
+
+
+@pytest.mark.parametrize(
+    "other", [{"run": "x"}, {"system": "x"}, {"family": "x"}, {"seeds": (1,)}, {"train": replace(TRAIN, seeds=5)}]
+)
+def test_names_and_seeds_are_no_part_of_the_digest(other):
+    """Share checkpoints between runs that differ in their name or seeds only."""
+    assert fitting.settings_digest(replace(RUN, **other)) == fitting.settings_digest(RUN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"train": replace(TRAIN, lr=0.02)},
+        {"train": replace(TRAIN, epochs=3)},
+        {"train": replace(TRAIN, threads=2)},
+        {"model_settings": {"widths": [5], "kernel": 3}},
+        {"loss_settings": {"label_smoothing": 0.1}},
+        {"code": {"models/simple_cnn.py": "cd"}},
+        {"split": "patients"},
+    ],
+)
+def test_all_that_decides_a_network_is_part_of_the_digest(other):
+    """Name another checkpoint where rate, epochs, threads, network, loss, code or split differ."""
+    assert fitting.settings_digest(replace(RUN, **other)) != fitting.settings_digest(RUN)
+
+
+def test_every_seed_gets_a_whole_folder(tmp_path, opened):
+    """Write weights, history and contract for each seed, and leave nothing half-made."""
+    out = fit(tmp_path, opened)
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    files = ("contract.json", "history.csv", "weights.safetensors")
+    assert names == {f"seed-{seed}/{file}" for seed in (9, 10) for file in files}
+    assert len(pd.read_csv(out / "seed-9" / "history.csv")) == 2
+
+
+def test_the_contract_tells_of_run_seed_and_data(tmp_path, opened):
+    """Name the run, its seed, the data with its digest, and the number of trained parameters."""
+    told = json.loads((fit(tmp_path, opened) / "seed-10" / "contract.json").read_text())
+    assert (told["run"], told["seed"], told["classes"]) == ("tiny", 10, list(CLASSES))
+    assert told["provenance"] == {"synthetic": True, "dataset": "beats", "digest": opened.digest}
+    assert told["parameters"] == (1 * 4 * 3 + 4) + (4 * 3 + 3)  # a convolution and a dense layer
+    assert told["settings_digest"] == fitting.settings_digest(RUN)
+    assert told["output"] == "logits; softmax gives probabilities"
+
+
+def test_training_twice_gives_the_same_bytes(tmp_path, opened):
+    """Write the same folder from two empty scratch folders."""
+    assert digest(fit(tmp_path / "a", opened)) == digest(fit(tmp_path / "b", opened))
+
+
+def test_training_again_takes_the_kept_checkpoints(tmp_path, opened, epochs):
+    """Write the same folder once more without an epoch of work, though DVC has emptied it."""
+    first = digest(fit(tmp_path, opened))
+    epochs.clear()
+    (tmp_path / "out").rename(tmp_path / "gone")
+    assert digest(fit(tmp_path, opened)) == first
+    assert epochs == []
+
+
+def test_an_added_seed_trains_only_itself(tmp_path, opened, epochs):
+    """Train seed 11 alone where 9 and 10 are kept."""
+    fit(tmp_path, opened)
+    epochs.clear()
+    fit(tmp_path, opened, replace(RUN, seeds=(9, 10, 11)))
+    assert epochs == [(11, 0), (11, 1)]
+
+
+def test_more_epochs_are_another_training(tmp_path, opened, epochs):
+    """Start anew under another key, since a schedule depends on the number of epochs."""
+    one = replace(RUN, seeds=(9,))
+    fit(tmp_path, opened, one)
+    epochs.clear()
+    fit(tmp_path, opened, replace(one, train=replace(TRAIN, epochs=3)))
+    assert epochs == [(9, 0), (9, 1), (9, 2)]
+
+
+def test_other_data_are_another_training(tmp_path, opened, epochs):
+    """Start anew where the digest of the data differs."""
+    one = replace(RUN, seeds=(9,))
+    fit(tmp_path, opened, one)
+    epochs.clear()
+    fit(tmp_path, replace(opened, digest=hashlib.sha256(b"other").hexdigest()), one)
+    assert len(epochs) == 2
+
+
+@pytest.mark.parametrize("side", ["validation", "test"])
+def test_nothing_is_fitted_outside_train(opened, side):
+    """Leave standardisation, class weights and sampler as they were when another side is scrambled."""
+    first, other = prepared(opened), prepared(scrambled(opened, side))
+    before, after = (fitting._data(run, training.device("cpu")) for run in (first, other))
+    assert first.standardisation == other.standardisation
+    assert before.class_weights.equal(after.class_weights)
+    assert before.row_weights.equal(after.row_weights)
+    assert before.train_x.equal(after.train_x)
+
+
+def test_scrambled_train_rows_change_what_is_fitted(opened):
+    """Show that the test above could fail."""
+    first, other = prepared(opened), prepared(scrambled(opened, "train"))
+    assert first.standardisation != other.standardisation
+    before, after = (fitting._data(run, training.device("cpu")) for run in (first, other))
+    assert not before.class_weights.equal(after.class_weights)
+
+
+def test_test_rows_do_not_change_a_single_weight(tmp_path, opened):
+    """Train to the same bits when every test row is scrambled."""
+    one = replace(RUN, seeds=(9,))
+    first, other = fit(tmp_path / "a", opened, one), fit(tmp_path / "b", scrambled(opened, "test"), one)
+    assert digest(first) == digest(other)
+
+
+def test_weights_and_sampler_are_left_out_unless_asked_for(opened):
+    """Give training neither where alpha and ratio are zero."""
+    run = replace(RUN, train=replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0))
+    data = fitting._data(prepared(opened, run), training.device("cpu"))
+    assert (data.class_weights, data.row_weights) == (None, None)
+
+
+def several_labels(opened):
+    """Give each row its class as one label of three."""
+    bundle: Bundle = opened.bundle
+    y = np.eye(3, dtype=np.int16)[bundle.y]
+    return replace(opened, bundle=replace(bundle, y=y, meta=replace(bundle.meta, task="multi")))
+
+
+@pytest.mark.parametrize("setting", ["class_weight_alpha", "sampler_ratio"])
+def test_class_weights_of_several_labels_are_refused(tmp_path, opened, setting):
+    """Say in one line that both need one class a row."""
+    train = replace(TRAIN, **{"class_weight_alpha": 0.0, "sampler_ratio": 0.0, setting: 0.5})
+    with pytest.raises(SettingsError, match=r"^run tiny: class_weight_alpha and sampler_ratio need .*; set both to 0$"):
+        fit(tmp_path, several_labels(opened), replace(RUN, task="multi", train=train))
+
+
+def test_several_labels_train_without_them(tmp_path, opened):
+    """Train the binary form, and say in the contract that a sigmoid is to be taken."""
+    train = replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0)
+    out = fit(tmp_path, several_labels(opened), replace(RUN, task="multi", train=train, seeds=(9,)))
+    assert artifact.load(out).contract.output == "logits; a sigmoid gives each label's probability"

@@ -1,0 +1,283 @@
+"""The shipped params.yaml: it loads, DVC can edit it without harm, and every run that it names can learn."""
+
+import difflib
+import re
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pqrst import arrays, catalog, images, params, resolver, windows
+from pqrst.errors import SettingsError
+from pqrst.parsing import parse
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "params.yaml"
+TEXT = FILE.read_text()
+GIVEN = yaml.safe_load(TEXT)
+SETTINGS = params.load(FILE)
+RUNS = list(SETTINGS.runs)
+ROWS = 8  # of a batch
+TRAIN = [one.name for one in fields(params.Train)]
+LEFT_OUT = {("encodings", "lead_rows"): {"rows"}}  # in place of rows_per_lead; one of the two is enough
+COMPONENTS = [
+    *((kind, name, GIVEN[kind][name]) for kind in ("encodings", "models", "losses") for name in GIVEN[kind]),
+    *(("datasets", name, GIVEN["datasets"][name]["settings"]) for name in GIVEN["datasets"]),
+]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Give a copy of params.yaml that DVC may change."""
+    file = tmp_path / "params.yaml"
+    file.write_text(TEXT)
+    return file
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    """List the lines of a diff without context."""
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))
+    return [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+
+
+def override(file: Path, *given: str) -> None:
+    """Change a file as `dvc exp run -S` does."""
+    from dvc.utils.hydra import apply_overrides
+
+    apply_overrides(str(file), list(given))
+
+
+@pytest.fixture
+def one_thread():
+    """Compute on one thread, since the work is too small to share out."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Make up a few short recordings of every dataset, and cut and encode them: input -> Bundle."""
+    root, files = tmp_path_factory.mktemp("tiny"), resolver.resolved_files(SETTINGS)
+    found = {}
+    for name, data in SETTINGS.datasets.items():
+        found[f"windows/{name}"] = cut(root, name, data)
+    for name, image in SETTINGS.images.items():
+        images.encode(found[f"windows/{image.dataset}"], files[f"encode/{name}.yaml"], root / "images" / name)
+        found[f"images/{name}"] = arrays.read(root / "images" / name)
+    return found
+
+
+def cut(root: Path, name: str, data: params.Dataset) -> arrays.Bundle:
+    """Synthesize one dataset and cut it as params.yaml says."""
+    module, raw, out = catalog.load("datasets", name), root / "raw" / name, root / "windows" / name
+    module.synthesize(raw, 4, np.random.default_rng(0), 0.5)
+    facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
+    found = module.records(raw, parse(module.Params, data.settings, name))
+    windows.segment(found, data.window, data.on_bad_record, facts, out)
+    return arrays.read(out)
+
+
+def test_the_shipped_file_loads():
+    """Read every section into its type."""
+    assert isinstance(SETTINGS, params.Settings)
+    assert SETTINGS.profile == "demo"
+    assert SETTINGS.loss == SETTINGS.train["lr"] == params.AUTO
+
+
+def test_the_override_layer_is_shipped_untouched():
+    """Commit no override: every run starts from its own system's recipe."""
+    assert (GIVEN["loss"], GIVEN["scope"]) == ("auto", "all")
+    assert set(GIVEN["train"].values()) == {"auto"}
+
+
+def test_loading_and_dumping_by_dvc_changes_no_byte(copy):
+    """Survive DVC's own editor without a change to edit."""
+    from dvc.utils.serialize import modify_yaml
+
+    with modify_yaml(str(copy)):
+        pass
+    assert changed_lines(TEXT, copy.read_text()) == []
+    assert copy.read_text() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "after"),
+    [
+        ("loss=iwl", "loss: auto", "loss: iwl"),
+        ("profile=paper", "profile: demo", "profile: paper"),
+        ("scope=heartbeat", "scope: all", "scope: heartbeat"),
+        ("train.epochs=3", "  epochs: auto", "  epochs: 3"),
+        ("train.lr=0.00001", "  lr: auto", "  lr: 1e-05"),
+    ],
+)
+def test_an_override_by_dvc_changes_one_line(copy, given, before, after):
+    """Let `dvc exp run -S` change one line, and lose no comment."""
+    override(copy, given)
+    assert changed_lines(TEXT, copy.read_text()) == [f"-{before}", f"+{after}"]
+    params.load(copy)
+
+
+@pytest.mark.parametrize("section", ["runs", "datasets", "images", "tables", "systems", "profiles"])
+def test_names_suit_a_file_and_a_stage(section):
+    """Use only what may stand in a path, in a stage's name and in -S."""
+    assert [name for name in GIVEN[section] if not re.fullmatch(r"[a-z0-9_-]+", name)] == []
+
+
+@pytest.mark.parametrize("profile", SETTINGS.profiles)
+def test_every_run_resolves_under_every_profile(profile):
+    """Give each run complete settings, whatever the profile."""
+    found = resolver.resolve(replace(SETTINGS, profile=profile))
+    assert list(found) == RUNS
+    assert all(run.seeds[0] == SETTINGS.seed for run in found.values())
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", RUNS)
+def test_every_run_takes_one_gradient_step(name, tiny):
+    """Build a run's network on its input's shape, and let one batch move every weight that has a gradient."""
+    torch.manual_seed(0)
+    run = resolver.resolve(SETTINGS)[name]
+    bundle, module, loss = tiny[run.input], catalog.load("models", run.model), catalog.load("losses", run.loss)
+    model = module.build(bundle.x.shape[1:], len(bundle.meta.classes), parse(module.Params, run.model_settings, name))
+    criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, name))
+    x = torch.from_numpy(np.array(bundle.x[:ROWS], np.float32))
+    y = torch.from_numpy(bundle.y[:ROWS].astype(np.int64))
+    optimizer, before = torch.optim.SGD(model.parameters(), lr=0.1), [w.detach().clone() for w in model.parameters()]
+    criterion(model(x), y).backward()
+    optimizer.step()
+    moved = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+    assert sum(moved) > len(moved) / 2
+
+
+def test_every_row_of_a_table_is_a_run_of_its_family():
+    """Show in a table only runs whose scores lie in the table's folder."""
+    rows = [(row.run, table.family) for table in SETTINGS.tables.values() for row in table.rows]
+    assert [run for run, family in rows if SETTINGS.runs[run].family != family] == []
+
+
+def test_every_run_stands_in_a_table():
+    """Train nothing that no table shows."""
+    shown = {row.run for table in SETTINGS.tables.values() for row in table.rows}
+    assert shown == set(RUNS)
+
+
+def test_the_override_layer_lists_every_training_setting():
+    """Offer each field of Train to -S, in the order of the type, and say what the recipes leave open."""
+    assert list(GIVEN["train"]) == TRAIN
+    assert list(GIVEN["defaults"]) == TRAIN
+
+
+@pytest.mark.parametrize("name", TRAIN)
+def test_every_training_setting_has_its_comment_line(name):
+    """Explain each setting of the override layer in the line above it."""
+    lines = TEXT[TEXT.index("\ntrain:\n") :].splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith(f"  {name}: "))
+    assert lines[place - 1].startswith("  # ")
+
+
+@pytest.mark.parametrize(("kind", "name", "given"), COMPONENTS, ids=[f"{kind}-{name}" for kind, name, _ in COMPONENTS])
+def test_params_yaml_holds_every_setting_of_a_component(kind, name, given):
+    """Write down each field of each component, so that nothing is set by a default that nobody sees."""
+    expected = {one.name for one in fields(catalog.load(kind, name).Params)}
+    assert expected - set(given) == LEFT_OUT.get((kind, name), set())
+
+
+@pytest.mark.parametrize("kind", ["datasets", "encodings", "models", "losses"])
+def test_params_yaml_names_every_component(kind):
+    """Give each component of the catalogue its settings."""
+    assert set(GIVEN[kind]) == set(catalog.names(kind))
+
+
+def test_every_score_is_known():
+    """Name only scores that exist, and show in tables only scores that are computed."""
+    from pqrst import scores
+
+    assert set(SETTINGS.scores) <= set(scores.names())
+    assert {score for table in SETTINGS.tables.values() for score in table.scores} <= set(SETTINGS.scores)
+
+
+WRONG = [
+    ("profile: demo", "profile: dmo", "profile: there is no 'dmo'; did you mean demo?"),
+    ("\nseed: 17", "\nseeed: 17", "seeed is not a setting; did you mean seed?"),
+    ("\nseed: 17", "", "seed is missing from {file}"),
+    ("\nseed: 17", "\nseed: many", "seed must be int, got 'many'"),
+    (
+        "  simple_cnn:\n",
+        "  simpel_cnn:\n",
+        "models.simpel_cnn: there is no model 'simpel_cnn'; did you mean simple_cnn?",
+    ),
+    (
+        "    dropout: 0.2\n",
+        "    dropuot: 0.2\n",
+        "models.efficientnet_b0.dropuot is not a setting; did you mean dropout?",
+    ),
+    ("    gamma: 0.3", "    gamma: -1", "losses.iwl.gamma must be at least 0, got -1"),
+    ("    loss: ce", "    loss: focal", "systems.heartbeat.loss: there is no 'focal'; known: ce, iwl"),
+    (
+        "dataset: heartbeat\n    enc",
+        "dataset: mitbd\n    enc",
+        "images.heartbeat_rows.dataset: there is no 'mitbd'; did you mean mitdb?",
+    ),
+    (
+        "encoding: lead_rows",
+        "encoding: leads",
+        "images.heartbeat_rows.encoding: there is no 'leads'; did you mean lead_",
+    ),
+    ("      size: 32", "      sise: 32", "images.heartbeat_rows.settings: there is no 'sise'; did you mean size?"),
+    ("      channels: 1\n", "", "images.heartbeat_rows.settings: mean must give one number for each of the 3 channels"),
+    (
+        "    - run: simple_cnn",
+        "    - run: simple",
+        "tables.heartbeat.rows[0].run: there is no 'simple'; did you mean simp",
+    ),
+    (
+        "      origin: auto",
+        "      origin: host",
+        "datasets.heartbeat.settings.origin must be one of auto, mitdb, kaggle, ",
+    ),
+    (
+        "      cut: beats",
+        "      cut: beat",
+        "datasets.heartbeat.window.cut must be one of beats, equal, whole, got 'beat'; ",
+    ),
+    ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "message"), WRONG, ids=[message for _, _, message in WRONG])
+def test_a_mistake_in_the_file_gets_one_line(copy, before, after, message):
+    """Refuse each mistake in one line that begins with its place."""
+    assert before in TEXT
+    copy.write_text(TEXT.replace(before, after, 1))
+    with pytest.raises(SettingsError) as caught:
+        params.load(copy)
+    assert str(caught.value).startswith(message.format(file=copy))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "word"])
+def test_a_file_that_is_no_mapping_is_refused(copy, text):
+    """Say what stands there in place of settings."""
+    copy.write_text(text)
+    with pytest.raises(SettingsError, match="must be a mapping of settings"):
+        params.load(copy)
+
+
+def test_resolved_settings_read_back_as_written(tmp_path):
+    """Write every run's settings, and write the same bytes from what was read."""
+    for name, run in resolver.resolve(SETTINGS).items():
+        params.write(tmp_path / name, asdict(run))
+        params.write(tmp_path / "again", asdict(params.read_run(tmp_path / name)))
+        assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_missing_resolved_file_names_the_next_step(tmp_path):
+    """Tell a user what makes the file."""
+    with pytest.raises(SettingsError, match="is missing; run `dvc repro resolve`"):
+        params.read_resolved(tmp_path / "run.yaml")

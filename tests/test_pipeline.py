@@ -1,0 +1,190 @@
+"""The pipeline as a user runs it: real `dvc` commands in a copy of this checkout, cut down to two small runs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ("simple_cnn", "coupled_cnn_iwl")
+TABLES = ("heartbeat", "losses")
+
+pytestmark = pytest.mark.slow
+
+
+def call(command, folder, good=True):
+    """Run a command in the environment of this test; give what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )  # noqa: S602
+    said = done.stdout + done.stderr
+    assert (done.returncode == 0) == good, said
+    return said
+
+
+def ran(said):
+    """List the stages that a dvc command ran."""
+    return set(re.findall(r"Running stage '([^']+)'", said))
+
+
+def cut_down(settings):
+    """Keep two runs and their tables, of the least size."""
+    settings["runs"] = {name: settings["runs"][name] for name in RUNS}
+    settings["tables"] = {name: settings["tables"][name] for name in TABLES}
+    settings["tables"]["heartbeat"]["rows"] = settings["tables"]["heartbeat"]["rows"][:1]
+    settings["images"] = {}
+    settings["datasets"].pop("mitdb")
+    settings["profiles"]["demo"] |= {"records": 4, "minutes": 0.5}
+    settings["profiles"]["demo"]["train"] |= {"epochs": 1, "seeds": 1}
+    return settings
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """Copy the files of this checkout into a repository of its own, and build it once."""
+    folder = tmp_path_factory.mktemp("checkout") / "pqrst"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/test/", "metrics/tables/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    settings = cut_down(yaml.safe_load((folder / "params.yaml").read_text()))
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    call(
+        "git init -q && git config user.email a@b.c && git config user.name test && git add -A && git commit -qm start",
+        folder,
+    )
+    said = call("dvc repro", folder)
+    assert {
+        "resolve",
+        "download@heartbeat",
+        "segment@heartbeat",
+        "split@heartbeat",
+        "train@simple_cnn",
+        "tables@losses",
+    } <= ran(said)
+    call("git add -A && git commit -qm built", folder)
+    return folder
+
+
+@pytest.fixture
+def clean(checkout):
+    """Give the built checkout, and put it back afterwards."""
+    yield checkout
+    call("git reset -q --hard && git clean -qfd && dvc checkout -q", checkout)
+
+
+def test_second_repro_runs_nothing(clean):
+    """Nothing that did not change runs again, and nothing in git changes."""
+    started = time.monotonic()
+    assert ran(call("dvc repro", clean)) == set()
+    assert time.monotonic() - started < 30
+    assert call("git status --porcelain", clean) == ""
+
+
+def test_table_shows_published_beside_ours_and_says_synthetic(clean):
+    """The table names both, and that the recordings are made up."""
+    text = (clean / "metrics/tables/heartbeat.md").read_text()
+    assert "SYNTHETIC" in text
+    assert ".9807" in text
+    assert "ours (synthetic)" in text
+
+
+def test_loss_switch_reruns_only_unpinned_runs(clean):
+    """`-S loss=iwl` passes the pinned run by, and the diffs show what changed."""
+    said = call("dvc exp run -S loss=iwl", clean)
+    assert ran(said) == {"resolve", "train@simple_cnn", "evaluate@simple_cnn", "tables@heartbeat"}
+    assert "simple_cnn" in call("dvc metrics diff --all", clean)
+    assert re.search(r"loss\W+auto\W+iwl", call("dvc params diff", clean))
+
+
+def test_scoped_optimiser_reaches_that_system(clean):
+    """`-S train.optimizer=adam -S scope=heartbeat` retrains the unpinned run of that system."""
+    said = call("dvc exp run -S train.optimizer=adam -S scope=heartbeat", clean)
+    assert {name for name in ran(said) if name.startswith("train")} == {"train@simple_cnn"}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("loss=iwll", "resolve: loss: there is no 'iwll'; did you mean iwl?"),
+        ("profile=papr", "resolve: profile: there is no 'papr'; did you mean paper?"),
+        ("train.epochs=many", "resolve: runs.simple_cnn.train.epochs must be int, got 'many'"),
+        ("models.simple_cnn.kernel=4", "models.simple_cnn: kernel"),
+        ("runs.simple_cnn.model=simple_cn", "runs.simple_cnn.model: there is no 'simple_cn'; did you mean simple_cnn?"),
+        ("scope=icwa", "no run in scope icwa takes this"),
+    ],
+)
+def test_mistakes_are_one_line_before_any_work(clean, change, line):
+    """A wrong setting stops in `resolve`, with the key, the fault and the nearest name."""
+    extra = " -S loss=iwl" if change.startswith("scope") else ""
+    said = call(f"dvc exp run -S {change}{extra}", clean, good=False)
+    assert line in said
+    assert "Traceback" not in said
+    assert ran(said) <= {"resolve"}
+
+
+def test_setting_of_one_model_retrains_that_model(clean):
+    """Editing one model's setting leaves the other runs alone."""
+    said = call("dvc exp run -S 'models.simple_cnn.widths=[8,16]'", clean)
+    assert {name for name in ran(said) if "@" in name} == {
+        "train@simple_cnn",
+        "evaluate@simple_cnn",
+        "tables@heartbeat",
+    }
+
+
+def test_new_model_is_one_file_and_two_settings(clean):
+    """A throw-away model trains after one new file and two lines of settings."""
+    text = (clean / "src/pqrst/models/simple_cnn.py").read_text()
+    (clean / "src/pqrst/models/throw_away.py").write_text(text)
+    settings = yaml.safe_load((clean / "params.yaml").read_text())
+    settings["models"]["throw_away"] = {"widths": [8], "kernel": 3}
+    settings["runs"]["throw_away"] = settings["runs"]["simple_cnn"] | {"model": "throw_away"}
+    (clean / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    said = call("dvc repro evaluate@throw_away", clean)
+    assert {name for name in ran(said) if "@" in name} == {"train@throw_away", "evaluate@throw_away"}
+
+
+def test_queued_experiments_run_the_code_they_were_queued_with(clean):
+    """Three queued losses give three experiments, and code edited after queueing does not reach them."""
+    for change in ("-S loss=ce", "-S loss=iwl", "-S loss=iwl -S losses.iwl.gamma=2"):
+        call(f"dvc exp run --queue {change}", clean)
+    loss = clean / "src/pqrst/losses/iwl.py"
+    loss.write_text("raise RuntimeError('edited after queueing')\n" + loss.read_text())
+    call("dvc queue start -j 1", clean)
+    try:
+        deadline = time.monotonic() + 400
+        while re.search("Running|Queued", call("dvc queue status", clean)) and time.monotonic() < deadline:
+            time.sleep(2)
+        status = call("dvc queue status", clean)
+        assert len(re.findall("Success", status)) == 3, status
+    finally:
+        stop_workers(clean)
+    shown = call("dvc exp show --csv --no-pager", clean)
+    assert {"ce", "iwl"} <= set(re.split(r"[,\n]", shown))
+
+
+def stop_workers(folder):
+    """End the queue's workers by their process numbers: one may outlive its queue."""
+    for file in (folder / ".dvc/tmp/exps").rglob("*.json"):
+        try:
+            number = json.loads(file.read_text()).get("pid")
+        except (json.JSONDecodeError, AttributeError, UnicodeDecodeError):
+            continue
+        if isinstance(number, int):
+            try:
+                os.kill(number, signal.SIGTERM)
+            except (ProcessLookupError, PermissionError):
+                continue

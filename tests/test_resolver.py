@@ -1,0 +1,351 @@
+"""The resolver: which layer wins, whom an override reaches, what is refused, and what a change changes."""
+
+import types
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pqrst import catalog, params, resolver
+from pqrst.errors import SettingsError
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "params.yaml"
+SETTINGS = params.load(FILE)
+PINNED = {name for name, run in SETTINGS.runs.items() if run.set}
+FREE = set(SETTINGS.runs) - PINNED
+
+
+def changed(**more):
+    """Change fields of the shipped settings."""
+    return replace(SETTINGS, **more)
+
+
+def overriding(**train):
+    """Change settings of the override layer's `train`."""
+    return changed(train=SETTINGS.train | train)
+
+
+def with_run(name, **more):
+    """Change fields of one run."""
+    return changed(runs=SETTINGS.runs | {name: replace(SETTINGS.runs[name], **more)})
+
+
+def files_changed(other):
+    """List the resolved files in which other settings differ from the shipped ones."""
+    one, two = resolver.resolved_files(SETTINGS), resolver.resolved_files(other)
+    return {name for name in one | two if one.get(name) != two.get(name)}
+
+
+def runs_changed(other):
+    """List the runs whose resolved settings differ from the shipped ones."""
+    one, two = resolver.resolve(SETTINGS), resolver.resolve(other)
+    return {name for name in one if one[name] != two[name]}
+
+
+def refusal(settings):
+    """Give the line with which settings are refused."""
+    with pytest.raises(SettingsError) as caught:
+        resolver.resolve(settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def layered(layers):
+    """Set weight_decay in the first so many of the five layers, each to its own number; give what simple_cnn gets."""
+    system, profile, run = SETTINGS.systems["heartbeat"], SETTINGS.profiles["demo"], SETTINGS.runs["simple_cnn"]
+    recipe = {key: value for key, value in system.train.items() if key != "weight_decay"}
+    bare = SETTINGS.systems | {"heartbeat": replace(system, train=recipe)}
+    s = changed(defaults=SETTINGS.defaults | {"weight_decay": 1}, systems=bare)
+    if layers > 1:
+        s = replace(s, systems=s.systems | {"heartbeat": replace(system, train=recipe | {"weight_decay": 2})})
+    if layers > 2:
+        s = replace(s, profiles=s.profiles | {"demo": replace(profile, train=profile.train | {"weight_decay": 3})})
+    if layers > 3:
+        s = replace(s, train=s.train | {"weight_decay": 4})
+    if layers > 4:
+        s = replace(s, runs=s.runs | {"simple_cnn": replace(run, set={"train.weight_decay": 5})})
+    return resolver.resolve(s)["simple_cnn"].train.weight_decay
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
+def test_a_later_layer_lies_over_an_earlier_one(layers):
+    """Take defaults, then the system's recipe, the profile, the override, and last the run's own set."""
+    assert layered(layers) == layers
+
+
+def test_a_loss_override_reaches_exactly_the_unpinned_runs():
+    """Give every unpinned run the other loss, and leave pinned runs as they are."""
+    s = changed(loss="iwl")
+    assert PINNED
+    assert runs_changed(s) == FREE
+    assert {run.loss for run in resolver.resolve(s).values()} == {"iwl"}
+    assert files_changed(s) == {f"runs/{name}.yaml" for name in FREE}
+
+
+def test_a_loss_override_brings_the_losses_own_settings():
+    """Resolve the settings of the loss that was switched to."""
+    found = resolver.resolve(changed(loss="iwl"))["simple_cnn"]
+    assert found.loss_settings == {"gamma": 0.3, "double_softmax": False}
+    assert "losses/iwl.py" in found.code
+    assert "losses/ce.py" not in found.code
+
+
+@pytest.mark.parametrize("train", [{"lr": 0.5}, {"epochs": 7, "optimizer": "adam"}, {"seeds": 9}])
+def test_a_pinned_run_is_passed_by(train):
+    """Keep each pinned run as it is under any override."""
+    assert runs_changed(overriding(**train)) == FREE
+
+
+@pytest.mark.parametrize(
+    ("scope", "reached"),
+    [
+        ("all", FREE),
+        *((system, {name for name in FREE if SETTINGS.runs[name].system == system}) for system in SETTINGS.systems),
+        ("simple_cnn", {"simple_cnn"}),
+    ],
+)
+def test_scope_narrows_an_override(scope, reached):
+    """Reach all runs, those of one system, or one."""
+    assert runs_changed(replace(overriding(lr=0.5), scope=scope)) == reached
+
+
+def test_a_number_that_dvc_writes_as_text_is_a_number(tmp_path):
+    """Read `-S train.lr=0.00001`, which DVC writes as 1e-05 and PyYAML reads as text, as a float."""
+    from dvc.utils.hydra import apply_overrides
+
+    copy = tmp_path / "params.yaml"
+    copy.write_text(FILE.read_text())
+    apply_overrides(str(copy), ["train.lr=0.00001"])
+    assert yaml.safe_load(copy.read_text())["train"]["lr"] == "1e-05"
+    rates = {name: run.train.lr for name, run in resolver.resolve(params.load(copy)).items()}
+    assert {rates[name] for name in FREE} == {1e-05}
+    assert isinstance(rates["simple_cnn"], float)
+
+
+@pytest.mark.parametrize("scope", sorted(PINNED))
+def test_an_override_that_no_run_takes_is_refused(scope):
+    """Refuse at once what would change nothing."""
+    said = f"no run in scope {scope} takes this; set scope to all, or name an unpinned run"
+    assert refusal(changed(loss="iwl", scope=scope)) == f"loss=iwl: {said}"
+    assert refusal(replace(overriding(lr=0.5), scope=scope)) == f"train.lr=0.5: {said}"
+
+
+def test_an_override_equal_to_what_stands_there_is_taken():
+    """Let the baseline point of a sweep pass."""
+    assert runs_changed(changed(loss="ce", scope="heartbeat")) == set()
+    assert runs_changed(overriding(lr=SETTINGS.systems["heartbeat"].train["lr"])) == set()
+
+
+WRONG = [
+    (changed(loss="ilw"), "loss: there is no 'ilw'; did you mean iwl?"),
+    (changed(scope="hartbeat"), "scope: there is no 'hartbeat'; did you mean heartbeat?"),
+    (
+        with_run("simple_cnn", model="simple_cn"),
+        "runs.simple_cnn.model: there is no 'simple_cn'; did you mean simple_cnn?",
+    ),
+    (with_run("simple_cnn", system="heart"), "runs.simple_cnn.system: there is no 'heart'; did you mean heartbeat?"),
+    (with_run("simple_cnn", split="patient"), "runs.simple_cnn.split: there is no 'patient'; did you mean patients?"),
+    (with_run("simple_cnn", dataset="mitd"), "runs.simple_cnn.dataset: there is no 'mitd'; did you mean mitdb?"),
+    (
+        with_run("simple_cnn", input="windows/mitdb"),
+        "runs.simple_cnn.input: there is no 'windows/mitdb'; did you mean windows/heartbeat?",
+    ),
+    (
+        with_run("simple_cnn", model="efficientnet_b0"),
+        "runs.simple_cnn.model: efficientnet_b0 takes an image, windows/heartbeat holds signals",
+    ),
+    (
+        with_run("heartbeat_rows", model="simple_cnn"),
+        "runs.heartbeat_rows.model: simple_cnn takes a signal, images/heartbeat_rows holds images",
+    ),
+    (overriding(epochz=3), "train: there is no 'epochz'; did you mean epochs?"),
+    (overriding(epochz="auto"), "train: there is no 'epochz'; did you mean epochs?"),
+    (overriding(epochs=0), "runs.simple_cnn.train.epochs must be at least 1, got 0"),
+    (overriding(epochs=2.5), "runs.simple_cnn.train.epochs must be int, got 2.5"),
+    (overriding(lr="fast"), "runs.simple_cnn.train.lr must be float, got 'fast'"),
+    (
+        overriding(optimizer="adamww"),
+        "runs.simple_cnn.train.optimizer must be one of adam, adamw, got 'adamww'; did you mean adamw?",
+    ),
+    (changed(defaults={"lrr": 1}), "defaults: there is no 'lrr'; did you mean lr?"),
+    (
+        changed(systems=SETTINGS.systems | {"heartbeat": params.System("ce", {"epoch": 1})}),
+        "systems.heartbeat.train: there is no 'epoch'; did you mean epochs?",
+    ),
+    (
+        changed(profiles={"demo": params.Profile("synthetic", {"epoch": 1})}),
+        "profiles.demo.train: there is no 'epoch'; did you mean epochs?",
+    ),
+    (with_run("simple_cnn", set={"los": "iwl"}), "runs.simple_cnn.set.los is not a setting; did you mean loss?"),
+    (
+        with_run("simple_cnn", set={"train.lrr": 1}),
+        "runs.simple_cnn.set.train.lrr is not a setting; did you mean train.lr?",
+    ),
+    (with_run("simple_cnn", set={"losses.ilw.gamma": 1}), "runs.simple_cnn.set.losses.ilw.gamma is not a setting; "),
+    (with_run("simple_cnn", set={"losses.iwl": 1}), "runs.simple_cnn.set.losses.iwl is not a setting; "),
+    (with_run("simple_cnn", set={"model": 1}), "runs.simple_cnn.set.model is not a setting; "),
+    (with_run("simple_cnn", set={"model.kernl": 1}), "models.simple_cnn.kernl is not a setting; did you mean kernel?"),
+    (with_run("simple_cnn", set={"model.kernel": 4}), "models.simple_cnn: kernel must be odd, got 4"),
+    (with_run("simple_cnn", set={"loss": "ilw"}), "runs.simple_cnn.set.loss: there is no 'ilw'; did you mean iwl?"),
+    (with_run("simple_cnn", set={"loss": ["iwl"]}), "runs.simple_cnn.set.loss: there is no ['iwl']; "),
+    (
+        with_run("simple_cnn", set={"loss": "iwl", "losses.iwl.gama": 1}),
+        "losses.iwl.gama is not a setting; did you mean gamma?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG, ids=[message for _, message in WRONG])
+def test_a_mistake_gets_one_line_with_its_place(settings, message):
+    """Refuse each mistake in one line: the key path, what stood there, the nearest valid name."""
+    found = refusal(settings)
+    assert found.startswith(message)
+    assert message.endswith(" ") or found == message
+
+
+def test_an_unknown_profile_is_refused(tmp_path):
+    """Check the profile's name when the file is read."""
+    copy = tmp_path / "params.yaml"
+    copy.write_text(FILE.read_text().replace("profile: demo", "profile: papper", 1))
+    with pytest.raises(SettingsError, match=r"^profile: there is no 'papper'; did you mean paper\?$"):
+        params.load(copy)
+
+
+@pytest.fixture
+def multi_only(monkeypatch):
+    """Let `iwl` be a loss without a form for single-label tasks."""
+
+    @dataclass(frozen=True)
+    class Params:
+        """Nothing to set."""
+
+        gamma: float = 0.0
+        double_softmax: bool = False
+
+    fake, load = types.SimpleNamespace(TASKS=("multi",), Params=Params), catalog.load
+    monkeypatch.setattr(catalog, "load", lambda kind, name, path="": fake if name == "iwl" else load(kind, name, path))
+
+
+@pytest.mark.usefixtures("multi_only")
+def test_a_loss_that_no_task_can_use_is_refused():
+    """Count a run as not reached where the loss has no form for its task."""
+    without = {name: run for name, run in SETTINGS.runs.items() if not run.set}
+    assert refusal(changed(loss="iwl", runs=without)).startswith("loss=iwl: no run in scope all takes this; ")
+
+
+@pytest.mark.usefixtures("multi_only")
+def test_a_pinned_loss_without_a_form_for_the_task_is_refused():
+    """Refuse a run whose own loss cannot serve its dataset, before any data is opened."""
+    said = "runs.coupled_cnn_iwl: the loss iwl has no single-label form, and heartbeat is single-label"
+    assert refusal(SETTINGS) == said
+
+
+def test_set_reaches_loss_training_model_and_the_losses_settings():
+    """Lay a run's own words over its recipe, its model's and its loss's settings."""
+    words = {"loss": "iwl", "train.epochs": 3, "train.lr": "1e-05", "model.kernel": 7, "losses.iwl.gamma": 2}
+    found = resolver.resolve(with_run("simple_cnn", set=words))["simple_cnn"]
+    assert (found.loss, found.loss_settings["gamma"]) == ("iwl", 2.0)
+    assert (found.train.epochs, found.train.lr) == (3, 1e-05)
+    assert found.model_settings == {"widths": (32, 64, 128), "kernel": 7}
+
+
+def test_set_leaves_other_runs_alone():
+    """Keep what one run sets for itself out of all others, also of those that share its model."""
+    s = with_run("coupled_cnn_iwl", set={"loss": "iwl", "model.kernel": 7, "losses.iwl.gamma": 2})
+    assert runs_changed(s) == {"coupled_cnn_iwl"}
+
+
+@pytest.mark.parametrize("name", list(SETTINGS.models))
+def test_a_models_setting_changes_only_the_runs_of_that_model(name):
+    """Retrain the runs of a model, and nothing else, when a setting of it changes."""
+    module = catalog.load("models", name)
+    key = "kernel" if hasattr(module.Params(), "kernel") else "dropout"
+    given = SETTINGS.models | {name: SETTINGS.models[name] | {key: 7 if key == "kernel" else 0.25}}
+    expected = {f"runs/{run}.yaml" for run, told in SETTINGS.runs.items() if told.model == name}
+    assert files_changed(changed(models=given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
+        (changed(scores=(*SETTINGS.scores[:-1], "average_precision_macro")), set()),
+        (changed(scores=(*SETTINGS.scores[1:], "accuracy")), {"scores.yaml"}),
+        (changed(images={}, runs={}, tables={}), None),
+    ],
+)
+def test_other_settings_change_their_own_file(settings, files):
+    """Write what concerns one stage into that stage's file only."""
+    found = files_changed(settings)
+    assert (
+        found == files if files is not None else {name.split("/")[0] for name in found} == {"encode", "runs", "tables"}
+    )
+
+
+def test_a_datasets_window_changes_only_its_segments():
+    """Cut one dataset anew when its window changes; what depends on it learns so from the data."""
+    data = SETTINGS.datasets["mitdb"]
+    wider = replace(data, window=replace(data.window, samples=1800))
+    assert files_changed(changed(datasets=SETTINGS.datasets | {"mitdb": wider})) == {"segment/mitdb.yaml"}
+
+
+def test_the_profile_changes_downloads_and_runs_only():
+    """Fetch other recordings and train otherwise, and cut, split and score alike."""
+    assert {name.split("/")[0] for name in files_changed(changed(profile="paper"))} == {"download", "runs"}
+
+
+@pytest.mark.parametrize(("seed", "seeds", "expected"), [(17, 2, (17, 18)), (5, 3, (5, 6, 7)), (0, 1, (0,))])
+def test_seeds_count_up_from_the_first(seed, seeds, expected):
+    """Give a run with three seeds the first and the next two."""
+    s = replace(overriding(seeds=seeds), seed=seed)
+    assert resolver.resolve(s)["simple_cnn"].seeds == expected
+
+
+def test_resolved_files_are_byte_stable_and_know_no_path(tmp_path):
+    """Write the same bytes twice, with no absolute path in them and each readable by itself."""
+    for place in ("one", "two"):
+        for name, content in resolver.resolved_files(params.load(FILE)).items():
+            params.write(tmp_path / place / name, content)
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.yaml"))
+    assert {str(file) for file in files} == set(resolver.resolved_files(SETTINGS))
+    for file in files:
+        text = (tmp_path / "one" / file).read_text()
+        assert text == (tmp_path / "two" / file).read_text()
+        assert not [path for path in (str(tmp_path), str(ROOT), str(Path.home())) if path + "/" in text]
+        assert isinstance(yaml.safe_load(text), dict)
+
+
+def test_every_stage_of_every_item_has_its_file():
+    """Give each dataset, image, run and table the file that its stage reads."""
+    expected = {f"{stage}/{name}.yaml" for stage in ("download", "segment", "split") for name in SETTINGS.datasets}
+    expected |= {f"encode/{name}.yaml" for name in SETTINGS.images} | {"scores.yaml"}
+    expected |= {f"runs/{name}.yaml" for name in SETTINGS.runs} | {f"tables/{name}.yaml" for name in SETTINGS.tables}
+    assert set(resolver.resolved_files(SETTINGS)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [("segment", "datasets"), ("encode", "encodings"), ("runs", "models"), ("runs", "losses")]
+)
+def test_resolved_files_name_the_digests_of_their_components(kind, names):
+    """Let a stage see that the file of a component that it uses has changed."""
+    found = resolver.resolved_files(SETTINGS)
+    for content in (found[name] for name in found if name.startswith(f"{kind}/")):
+        used = [file for file in content["code"] if file.startswith(f"{names}/")]
+        assert all(content["code"][file] for file in used)
+        assert used
+
+
+def test_a_score_that_is_not_computed_may_not_stand_in_a_table():
+    """Refuse a table's score that is unknown, and a row from another family."""
+    table = SETTINGS.tables["heartbeat"]
+    for more, message in (
+        ({"scores": {"f1_makro": "F1"}}, "tables.heartbeat: there is no 'f1_makro'; did you mean f1_macro?"),
+        (
+            {"family": "images"},
+            "tables.heartbeat.rows[0].run: simple_cnn is of family heartbeat, the table shows images",
+        ),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            resolver.resolved_files(changed(tables={"heartbeat": replace(table, **more)}))
+        assert str(caught.value) == message

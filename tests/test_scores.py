@@ -1,0 +1,174 @@
+"""Scores by name, against published confusion matrices, numbers by hand, and a peer library."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torchmetrics.functional import classification
+
+from pqrst import params, resolver, scores
+from pqrst.errors import SettingsError
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
+# spec 4.5: the test confusion matrices of table 1, true N S V F Q by row
+MATRICES = {
+    "simple": "17991 81 35 7 4 | 147 400 4 5 0 | 49 6 1377 14 2 | 13 0 22 127 0 | 20 1 4 0 1583",
+    "four_layer": "18030 44 41 2 1 | 141 401 9 5 0 | 37 3 1395 12 1 | 14 0 14 133 1 | 18 2 5 0 1583",
+    "residual": "18051 42 19 3 3 | 138 411 6 1 0 | 53 4 1363 27 1 | 14 1 11 136 0 | 14 2 3 0 1589",
+    "coupled": "18051 44 14 4 5 | 99 446 11 0 0 | 36 1 1387 23 1 | 16 0 9 137 0 | 17 0 1 0 1590",
+}
+PUBLISHED = {  # spec 4.5: weighted recall, specificity, precision, F1; spec 7: the same, macro
+    "simple": (0.9811, 0.9494, 0.9805, 0.9807, 0.8864, 0.9861, 0.9177, 0.9012),
+    "four_layer": (0.9840, 0.9536, 0.9835, 0.9835, 0.8970, 0.9875, 0.9411, 0.9171),
+    "residual": (0.9844, 0.9518, 0.9840, 0.9840, 0.9009, 0.9872, 0.9331, 0.9154),
+    "coupled": (0.9872, 0.9630, 0.9869, 0.9869, 0.9182, 0.9900, 0.9412, 0.9290),
+}
+COLUMNS = [f"{word}_{mean}" for mean in ("weighted", "macro") for word in ("recall", "specificity", "precision", "f1")]
+NAMES = [
+    "accuracy", "auroc_macro", "average_precision_macro", "f1_macro", "f1_weighted", "precision_macro",
+    "precision_weighted", "recall_macro", "recall_weighted", "specificity_macro", "specificity_weighted",
+]  # fmt: skip
+
+
+def expand(text):
+    """Turn a confusion matrix into one true and one predicted class a row."""
+    matrix = np.array([[int(n) for n in row.split()] for row in text.split("|")])
+    true, said = np.indices(matrix.shape)
+    return np.repeat(true.ravel(), matrix.ravel()), np.repeat(said.ravel(), matrix.ravel())
+
+
+def made_up(n=400, classes=4):
+    """Make up labels and probabilities that know a little of them."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(classes, size=n)
+    probability = rng.dirichlet(np.ones(classes), n) + 0.3 * np.eye(classes)[labels]
+    return labels, (probability / probability.sum(1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("network", MATRICES)
+def test_the_published_matrices_give_the_published_rows(network):
+    """Reproduce table 1 and the macro values behind it to four digits, over all 21,892 test rows."""
+    labels, said = expand(MATRICES[network])
+    assert len(labels) == 21892
+    found = [round(scores.score(name, labels, None, said), 4) for name in COLUMNS]
+    assert found == list(PUBLISHED[network])
+
+
+def test_weighted_recall_is_accuracy():
+    """Count the same rows either way."""
+    labels, said = expand(MATRICES["coupled"])
+    assert scores.recall_weighted(labels, said) == pytest.approx(scores.accuracy(labels, said), rel=1e-12)
+
+
+def test_specificity_by_hand():
+    """Give 2/3, 1/2 and 1 for classes with one wrong claim of three, of two, and none, in rows 1 2 1."""
+    labels, said = np.array([0, 1, 1, 2]), np.array([1, 1, 0, 2])
+    # class 0: negatives 1 1 2, one called 0; class 1: negatives 0 2, one called 1; class 2: negatives 0 1 1, none called 2
+    assert scores.specificity(labels, said) == pytest.approx([2 / 3, 1 / 2, 1])
+    assert scores.specificity_macro(labels, said) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert scores.specificity_weighted(labels, said) == pytest.approx((1 * 2 / 3 + 2 * 1 / 2 + 1 * 1) / 4)
+
+
+def test_a_class_that_is_never_predicted_scores_nothing():
+    """Count its recall, precision and F1 as zero, without a warning, and its specificity as one."""
+    labels, said = np.array([0, 0, 0, 1]), np.zeros(4, int)
+    assert scores.recall_macro(labels, said) == 0.5
+    assert scores.precision_macro(labels, said) == pytest.approx(0.75 / 2)
+    assert scores.f1_macro(labels, said) == pytest.approx((6 / 7) / 2)
+    assert scores.specificity(labels, said).tolist() == [0, 1]
+
+
+def test_a_perfect_guess_scores_one_everywhere():
+    """Give one for every score that params.yaml may name."""
+    labels = np.array([0, 1, 2, 1])
+    found = {name: scores.score(name, labels, np.eye(3)[labels], labels) for name in scores.names()}
+    assert found == dict.fromkeys(NAMES, 1.0)
+
+
+@pytest.mark.parametrize("mean", ["macro", "weighted"])
+@pytest.mark.parametrize("word", ["recall", "precision", "f1_score"])
+def test_torchmetrics_agrees(word, mean):
+    """Give what a peer library gives on made-up rows."""
+    labels, probability = made_up()
+    peer = getattr(classification, f"multiclass_{word}")
+    expected = peer(torch.from_numpy(probability), torch.from_numpy(labels), num_classes=4, average=mean)
+    name = f"{word.removesuffix('_score')}_{mean}"
+    assert scores.score(name, labels, probability, probability.argmax(1)) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_torchmetrics_agrees_on_specificity():
+    """Give the macro specificity that a peer library gives on made-up rows."""
+    labels, probability = made_up()
+    given = torch.from_numpy(probability), torch.from_numpy(labels)
+    expected = classification.multiclass_specificity(*given, num_classes=4, average="macro")
+    assert scores.specificity_macro(labels, probability.argmax(1)) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_torchmetrics_agrees_on_areas():
+    """Give the areas under both curves that a peer library gives on made-up rows."""
+    labels, probability = made_up()
+    given = torch.from_numpy(probability), torch.from_numpy(labels)
+    auroc = classification.multiclass_auroc(*given, num_classes=4)
+    precision = classification.multiclass_average_precision(*given, num_classes=4)
+    assert scores.auroc_macro(labels, probability) == pytest.approx(float(auroc), abs=1e-5)
+    assert scores.average_precision_macro(labels, probability) == pytest.approx(float(precision), abs=1e-5)
+
+
+def test_areas_are_averaged_over_classes_with_rows_on_both_sides():
+    """Leave out a class without rows: of four pairs of classes 0 and 1, three are ordered rightly."""
+    labels = np.array([0, 0, 1, 1])
+    zero = np.array([0.9, 0.4, 0.5, 0.1])
+    probability = np.stack([zero, 0.9 - zero, np.full(4, 0.1)], axis=1)
+    assert scores.auroc_macro(labels, probability) == pytest.approx(0.75)
+    # by rank of class 0: right, wrong, right, wrong; precision 1 and 2/3 at its two rows; class 1 likewise
+    assert scores.average_precision_macro(labels, probability) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_areas_of_one_class_alone_are_no_number():
+    """Give no area where no class has rows on both sides."""
+    assert np.isnan(scores.auroc_macro(np.zeros(3, int), np.ones((3, 1))))
+
+
+def test_several_labels_a_row_are_scored_by_class():
+    """Take 0/1 labels as they are: recall of 1/2 and 1, specificity of 1 and 1/2."""
+    labels = np.array([[1, 0], [1, 1], [0, 0]])
+    said = np.array([[1, 0], [0, 1], [0, 1]])
+    assert scores.recall_macro(labels, said) == 0.75
+    assert scores.specificity(labels, said) == pytest.approx([1, 1 / 2])
+    assert scores.accuracy(labels, said) == pytest.approx(1 / 3)
+    assert scores.auroc_macro(labels, said.astype(float)) == pytest.approx((0.75 + 0.75) / 2)
+
+
+def test_labels_by_class_are_left_alone():
+    """Spread class indices out, and leave 0/1 labels as they are."""
+    assert scores.one_hot(np.array([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    both = np.array([[1, 1, 0]])
+    assert scores.one_hot(both, 3) is both
+
+
+def test_names_are_exactly_the_scores():
+    """List the functions that give one number, and no helper."""
+    assert scores.names() == NAMES
+
+
+def test_every_score_of_the_shipped_settings_exists():
+    """Name under `scores` in params.yaml only what can be computed."""
+    assert set(yaml.safe_load(SHIPPED.read_text())["scores"]) <= set(scores.names())
+
+
+def test_a_score_is_given_predictions_or_probabilities_by_its_argument():
+    """Hand class indices to one, the whole array to the other."""
+    labels, probability = np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])
+    assert scores.score("accuracy", labels, probability, probability.argmax(1)) == 0.5
+    assert scores.score("auroc_macro", labels, probability, probability.argmax(1)) == 1.0
+
+
+def test_an_unknown_score_is_refused_before_any_work():
+    """Refuse it in one line that suggests the nearest name, when the settings are resolved."""
+    shipped = params.load(SHIPPED)
+    wrong = replace(shipped, scores=(*shipped.scores, "f1_macrow"))
+    with pytest.raises(SettingsError, match=r"^scores\[\d+\]: there is no 'f1_macrow'; did you mean f1_macro\?$"):
+        resolver.resolved_files(wrong)

@@ -1,0 +1,138 @@
+"""A trained run scored on test rows: predictions by row, the headline, and the figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import softmax
+
+from pqrst import artifact, evaluation, scoring, sides
+from pqrst.arrays import Meta, Writer, digest
+from pqrst.artifact import Contract
+from pqrst.loaders import Standardisation
+from pqrst.models import simple_cnn
+from pqrst.params import Split
+
+SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
+SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
+META = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+PNG = b"\x89PNG\r\n\x1a\n"
+CURVES = ("roc", "precision_recall", "confusion", "shares")
+
+
+def write_data(folder):
+    """Write 60 beats, every third of them a test row, and their split."""
+    y, x = np.arange(60) % 7 % 3, np.random.default_rng(0).normal(0, 1, (60, 1, SAMPLES))
+    told = pd.DataFrame({"record": [f"r{n}" for n in range(60)], "patient": "p", "start": range(60), "quality": ""})
+    told["fold_kaggle"] = np.where(np.arange(60) % 3 == 1, "test", "train")
+    with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
+        writer.add(x, y, told)
+        writer.finish(META)
+    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
+    return sides.open_data(folder / "x", folder / "split")
+
+
+def write_member(folder, seed, opened):
+    """Save a network of one seed, as training would."""
+    torch.manual_seed(seed)
+    model = simple_cnn.build((1, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
+    contract = Contract(
+        run="tiny", system="heartbeat", seed=seed, task="single", classes=CLASSES, model="simple_cnn",
+        model_settings={"widths": [6], "kernel": 3}, parameters=45, input=artifact.input_of(opened.bundle.meta),
+        standardise=Standardisation("row"), output="logits", split="kaggle", best_epoch=2,
+        provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest}, settings_digest="cd",
+    )  # fmt: skip
+    history = [{"epoch": n, "train_loss": 1 / n, "validation_loss": 1.1 / n} for n in (1.0, 2.0)]
+    artifact.save(folder / artifact.member(seed), contract, model.state_dict(), history)
+
+
+def score(folder, trained, opened):
+    """Evaluate into a folder."""
+    to = scoring.Places(folder / "scores", folder / "plots", folder / "headline.json")
+    return scoring.evaluate(trained, opened, WANTED, to)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, opened):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    for seed in (9, 10):
+        write_member(folder, seed, opened)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, trained, opened):
+    """Evaluate once."""
+    folder = tmp_path_factory.mktemp("scored")
+    score(folder, trained, opened)
+    return folder
+
+
+@pytest.mark.parametrize("seed", [9, 10])
+def test_predictions_line_up_with_the_rows(scored, trained, opened, seed):
+    """Give for each test row number what the network says of that row alone, after one softmax."""
+    folder, predictor = scored / "scores" / f"seed-{seed}", artifact.load(trained / f"seed-{seed}")
+    rows, probability = np.load(folder / "rows.npy"), np.load(folder / "probabilities.npy")
+    assert rows.tolist() == list(range(1, 60, 3))
+    assert set(opened.bundle.rows["fold_kaggle"][rows]) == {"test"}
+    alone = np.concatenate([predictor.logits(opened.bundle.x[[row]]) for row in rows])
+    assert probability == pytest.approx(softmax(alone, axis=1), abs=1e-6)
+    assert np.load(folder / "predictions.npy").tolist() == probability.argmax(1).tolist()
+
+
+def test_the_detail_counts_the_test_rows(scored, opened):
+    """Score true labels of the test rows only, and say whom train and test share."""
+    told = json.loads((scored / "scores" / "seed-9" / "scores.json").read_text())
+    labels, said = (
+        opened.bundle.y[opened.sides.rows("test")],
+        np.load(scored / "scores" / "seed-9" / "predictions.npy"),
+    )
+    assert told["confusion"] == evaluation.confusion(labels, said, 3).tolist()
+    assert told["scores"]["accuracy"] == (labels == said).mean()
+    assert set(told["scores"]) == {*WANTED, *evaluation.HEADLINE}
+    assert (told["rows"], told["leak"]) == (20, "1 of 1 patients on both sides")
+
+
+def test_the_headline_is_small_flat_and_marked(scored):
+    """Hold the four scores as numbers and the mark of made-up recordings, and nothing else."""
+    told = json.loads((scored / "headline.json").read_text())
+    assert list(told) == [*evaluation.HEADLINE, "synthetic"]
+    assert told.pop("synthetic") is True
+    assert all(type(value) is float for value in told.values())
+
+
+def test_the_headline_is_the_mean_over_seeds(scored):
+    """Average both seeds, whose scores differ."""
+    each = [json.loads((scored / "scores" / f"seed-{seed}" / "scores.json").read_text())["scores"] for seed in (9, 10)]
+    assert each[0]["accuracy"] != each[1]["accuracy"]
+    told = json.loads((scored / "headline.json").read_text())
+    for name in evaluation.HEADLINE:
+        assert told[name] == pytest.approx((each[0][name] + each[1][name]) / 2, abs=1e-6)
+
+
+def test_scoring_twice_gives_the_same_bytes(scored, trained, opened, tmp_path):
+    """Write the same scores, figures and headline again."""
+    score(tmp_path, trained, opened)
+    assert digest(tmp_path) == digest(scored)
+
+
+def test_figures_are_png_with_their_tables(scored):
+    """Draw five pictures, and give the numbers of four of them as tables."""
+    plots = {path.name for path in (scored / "plots").iterdir()}
+    assert plots == {*(f"{name}.png" for name in (*CURVES, "learning")), *(f"{name}.csv" for name in CURVES)}
+    assert all(path.read_bytes().startswith(PNG) for path in (scored / "plots").glob("*.png"))
+
+
+def test_the_curves_are_those_of_the_lowest_seed(scored, opened):
+    """Draw seed 9, not seed 10, though its name sorts behind."""
+    probability = np.load(scored / "scores" / "seed-9" / "probabilities.npy")
+    expected = evaluation.roc(opened.bundle.y[opened.sides.rows("test")], probability, CLASSES)
+    found = pd.read_csv(scored / "plots" / "roc.csv", keep_default_na=False)
+    assert found["true_positive_rate"].to_numpy() == pytest.approx(expected["true_positive_rate"].to_numpy(), abs=1e-6)

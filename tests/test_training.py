@@ -1,0 +1,366 @@
+"""One training: it learns, repeats to the bit, follows its schedule, stops in time, and survives being killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from pqrst import training
+from pqrst.errors import SettingsError
+from pqrst.losses import ce
+from pqrst.models import coupled_cnn
+from pqrst.params import Train
+from pqrst.training import Data, Lesson
+
+TIMES = ("seconds", "samples_per_second")
+CLASSES, SAMPLES, EPOCHS = 3, 16, 6
+PLAIN = Train(
+    epochs=4, seeds=1, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
+    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=0.0, sampler_ratio=0.0,
+    standardise="none", precision="fp32", threads=1, device="cpu",
+)  # fmt: skip
+LOSS = ce.build("single", (), ce.Params())
+SCHEDULES = {
+    "one_cycle": lambda optimizer, steps: lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps),
+    "cosine": lambda optimizer, steps: lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps),
+    "step": lambda optimizer, _: lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1),
+    "none": lambda optimizer, _: lr_scheduler.ConstantLR(optimizer, factor=1.0),
+}
+MIXES = [("adam", "one_cycle"), ("adamw", "plateau")]
+
+
+class Still(nn.Module):
+    """A network whose weight leads nowhere: its validation loss never falls."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return torch.zeros(len(x), CLASSES) + 0 * self.weight
+
+
+class Witness(nn.Module):
+    """A loss that remembers what it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, logits, target, weight=None):
+        if logits.requires_grad:
+            self.seen.append((target, weight))
+        return LOSS(logits, target, weight)
+
+
+def linear():
+    return nn.Sequential(nn.Flatten(), nn.Linear(SAMPLES, CLASSES))
+
+
+def coupled():
+    """Build a small network with dropout and batch norm."""
+    p = coupled_cnn.Params(widths=(4, 6), dense_widths=(8,))
+    return coupled_cnn.build((1, SAMPLES), CLASSES, p)
+
+
+def rows(n, seed):
+    """Make up separable rows: class c stands high at sample c."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(n) % CLASSES
+    x = 0.3 * torch.randn(n, 1, SAMPLES, generator=generator)
+    x[torch.arange(n), 0, y] += 2
+    return x, y
+
+
+def data(**changed):
+    """Make 42 train rows (five batches of eight and one of two) and 12 validation rows."""
+    return replace(Data(*rows(42, 1), *rows(12, 2), CLASSES), **changed)
+
+
+def fit(folder, seed=5, build=linear, *, given=None, loss=LOSS, seen=None, **changed):
+    """Train a small network on small data."""
+    lesson = Lesson(build, loss, replace(PLAIN, **changed))
+    heard = (lambda _: None) if seen is None else seen.append
+    return training.fit(lesson, data() if given is None else given, seed, folder / "kept.safetensors", heard)
+
+
+def timeless(history):
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in history]
+
+
+def same(first, second):
+    """Say whether two trainings gave the same weights and history, bit for bit."""
+    weights = all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+    return weights and timeless(first.history) == timeless(second.history) and first.best_epoch == second.best_epoch
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sum in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_loss_falls_and_the_classes_are_told_apart(tmp_path, optimizer):
+    """Learn separable classes within ten epochs, with either optimizer."""
+    history = fit(tmp_path, epochs=10, lr=0.05, optimizer=optimizer).history
+    assert history[-1]["train_loss"] < 0.3 * history[0]["train_loss"]
+    assert history[-1]["validation_loss"] < 0.3 * history[0]["validation_loss"]
+    assert history[-1]["validation_accuracy"] == history[-1]["validation_f1_macro"] == 1.0
+
+
+def test_weight_decay_is_what_tells_the_optimizers_apart(tmp_path):
+    """Train Adam and AdamW to the same weights without weight decay, and to others with it."""
+    for decay, alike in ((0.0, True), (0.1, False)):
+        first, second = (
+            fit(tmp_path / f"{kind}{decay}", optimizer=kind, weight_decay=decay).weights for kind in ("adam", "adamw")
+        )
+        assert all(torch.allclose(first[name], second[name], atol=1e-7) for name in first) is alike
+
+
+def test_one_step_of_adam_moves_each_weight_by_the_learning_rate(tmp_path):
+    """Move by lr · sign(gradient) in Adam's first step, as its formula says."""
+    torch.manual_seed(5)
+    before = linear()[1].weight.detach().clone()
+    moved = fit(tmp_path, epochs=1, batch_size=42, optimizer="adam").weights["1.weight"] - before
+    assert moved.abs() == pytest.approx(torch.full_like(moved, 0.01), rel=1e-3)
+
+
+@pytest.mark.parametrize("build", [linear, coupled])
+def test_the_seed_decides_weights_and_history(tmp_path, build):
+    """Repeat a training to the bit from the same seed, and give another from another."""
+    first, again, other = (fit(tmp_path / f"{n}", seed, build) for n, seed in enumerate((5, 5, 6)))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULES)
+def test_the_learning_rate_follows_torchs_own_schedule(tmp_path, scheduler):
+    """Give the rate at the start of every epoch that torch's scheduler gives when stepped by hand."""
+    by_step = scheduler in ("one_cycle", "cosine")
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.ones(1))], lr=0.01)
+    schedule, expected = SCHEDULES[scheduler](optimizer, 6 * 5), []
+    for _ in range(5):
+        expected.append(optimizer.param_groups[0]["lr"])
+        for step in range(6):
+            optimizer.step()
+            if by_step or step == 5:
+                schedule.step()
+    history = fit(tmp_path, epochs=5, scheduler=scheduler).history
+    assert [row["lr"] for row in history] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_lone_last_row_makes_no_step_of_the_schedule(tmp_path):
+    """Reach the end of a cosine after the steps that are really made: 41 rows are five batches of eight."""
+    given = data(train_x=data().train_x[:41], train_y=data().train_y[:41])
+    history = fit(tmp_path, given=given, epochs=2, scheduler="cosine").history
+    assert [row["lr"] for row in history] == pytest.approx([0.01, 0.005], rel=1e-12)
+
+
+def test_plateau_reduces_after_its_patience(tmp_path):
+    """Hold the rate for the best epoch and three without a lower loss (patience 2), then divide by ten, and again."""
+    history = fit(tmp_path, build=Still, epochs=8, scheduler="plateau").history
+    assert [row["lr"] for row in history] == pytest.approx([0.01] * 4 + [0.001] * 3 + [0.0001])
+
+
+def test_plateau_stops_at_the_lowest_rate(tmp_path):
+    """Go no lower than min_lr."""
+    history = fit(tmp_path, build=Still, epochs=8, scheduler="plateau", min_lr=0.005).history
+    assert [row["lr"] for row in history] == pytest.approx([0.01] * 4 + [0.005] * 4)
+
+
+def test_training_stops_after_the_patience(tmp_path):
+    """Stop after the best epoch and three without a lower validation loss; 0 never stops."""
+    assert len(fit(tmp_path / "3", build=Still, epochs=9, stop_patience=3).history) == 4
+    assert len(fit(tmp_path / "0", build=Still, epochs=9, stop_patience=0).history) == 9
+
+
+def test_the_best_weights_are_returned_and_not_the_last(tmp_path):
+    """Return the weights of epoch one where validation contradicts train and every later epoch is worse."""
+    given = data(validation_y=(data().validation_y + 1) % CLASSES)
+    long, short = (fit(tmp_path / f"{n}", given=given, epochs=n) for n in (5, 1))
+    losses = [row["validation_loss"] for row in long.history]
+    assert losses == sorted(losses)
+    assert long.best_epoch == 1
+    assert same(replace(long, history=long.history[:1]), short)
+
+
+def test_class_weights_reach_the_loss(tmp_path):
+    """Give the loss each row's class weight, and nothing where there are none."""
+    weights, witness, plain = torch.tensor([1.0, 2.0, 5.0]), Witness(), Witness()
+    fit(tmp_path / "weighted", given=data(class_weights=weights), loss=witness, epochs=1)
+    fit(tmp_path / "plain", loss=plain, epochs=1)
+    assert all(torch.equal(weight, weights[target]) for target, weight in witness.seen)
+    assert [weight for _, weight in plain.seen] == [None] * 6
+
+
+def test_the_sampler_decides_which_rows_are_seen(tmp_path):
+    """Visit as many rows as there are, none of a class whose rows weigh nothing."""
+    witness, y = Witness(), data().train_y
+    fit(tmp_path, given=data(row_weights=(y != 0).double()), loss=witness, epochs=1)
+    seen = torch.cat([target for target, _ in witness.seen])
+    assert len(seen) == 42
+    assert set(seen.tolist()) == {1, 2}
+
+
+def test_without_a_sampler_an_epoch_sees_every_row_once(tmp_path):
+    """Visit each of the 42 rows once, in another order each epoch."""
+    witness = Witness()
+    fit(tmp_path, loss=witness, epochs=2)
+    seen = torch.cat([target for target, _ in witness.seen])
+    assert torch.bincount(seen[:42]).tolist() == torch.bincount(seen[42:]).tolist() == [14, 14, 14]
+    assert not torch.equal(seen[:42], seen[42:])
+
+
+def test_several_labels_a_row_are_learnt(tmp_path):
+    """Train on 0/1 labels by class with the binary form of the loss."""
+    one = data()
+    given = replace(
+        one, train_y=nn.functional.one_hot(one.train_y), validation_y=nn.functional.one_hot(one.validation_y)
+    )
+    history = fit(tmp_path, given=given, loss=ce.build("multi", (), ce.Params()), epochs=15, lr=0.05).history
+    assert history[-1]["validation_loss"] < 0.5 * history[0]["validation_loss"]
+    assert history[-1]["validation_f1_macro"] == 1.0
+
+
+def test_a_row_of_history_tells_what_happened(tmp_path):
+    """Number epochs from one, and give rate, losses, scores and times."""
+    history = fit(tmp_path, epochs=2).history
+    assert [row["epoch"] for row in history] == [1.0, 2.0]
+    scores = {"validation_loss", "validation_accuracy", "validation_f1_macro"}
+    assert set(history[0]) == {"epoch", "lr", "train_loss", *scores, *TIMES}
+
+
+def test_every_epoch_leaves_a_checkpoint(tmp_path):
+    """Keep a whole checkpoint, and nothing else, before each epoch is told of."""
+    found, file = [], tmp_path / "kept.safetensors"
+    lesson = Lesson(linear, LOSS, PLAIN)
+    training.fit(
+        lesson, data(), 5, file, lambda row: found.append((row["epoch"], *training._read(file)[1]["state"].values()))
+    )
+    assert [(epoch, kept) for epoch, kept, *_ in found] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def counted(monkeypatch):
+    """Count the epochs that are really trained."""
+    real, epochs = training._epoch, []
+
+    def epoch(*given):
+        epochs.append(given[3])
+        return real(*given)
+
+    monkeypatch.setattr(training, "_epoch", epoch)
+    return epochs
+
+
+def test_a_finished_training_is_not_done_again(tmp_path, monkeypatch):
+    """Give the same weights and history from the checkpoint without an epoch of work."""
+    first = fit(tmp_path)
+    epochs = counted(monkeypatch)
+    assert same(fit(tmp_path), first)
+    assert epochs == []
+
+
+def test_a_training_that_stopped_early_is_not_taken_up_again(tmp_path, monkeypatch):
+    """Remember that validation had stopped improving."""
+    fit(tmp_path, build=Still, epochs=9, stop_patience=3)
+    epochs = counted(monkeypatch)
+    assert len(fit(tmp_path, build=Still, epochs=9, stop_patience=3).history) == 4
+    assert epochs == []
+
+
+def test_every_epoch_is_told_of_once_and_in_order_also_after_a_stop(tmp_path, monkeypatch):
+    """Tell of kept epochs again, so that a log started anew is whole, and train only those that are left."""
+    real, seen = training._epoch, []
+
+    def stopped(*given):
+        if given[3] == 2:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_epoch", stopped)
+        with suppress(KeyboardInterrupt):
+            fit(tmp_path)
+    epochs = counted(monkeypatch)
+    result = fit(tmp_path, seen=seen)
+    assert epochs == [2, 3]
+    assert [row["epoch"] for row in seen] == [1, 2, 3, 4]
+    assert seen == result.history
+
+
+@pytest.mark.parametrize("fault", ["half", "garbage", "empty", "no words"])
+def test_a_broken_checkpoint_is_told_of_and_training_starts_anew(tmp_path, monkeypatch, fault):
+    """Log one line that names the file, and give what an undisturbed training gives."""
+    said, whole, file = [], fit(tmp_path / "whole"), tmp_path / "kept.safetensors"
+    good = (tmp_path / "whole" / file.name).read_bytes()
+    nameless = b"\x02\x00\x00\x00\x00\x00\x00\x00{}"  # a safetensors file with nothing in it
+    file.write_bytes({"half": good[: len(good) // 2], "garbage": b"\xff" * 99, "empty": b"", "no words": nameless}[fault])
+    monkeypatch.setattr(training.log, "warning", lambda message, *given: said.append(message % given))
+    assert same(fit(tmp_path), whole)
+    assert len(said) == 1
+    assert str(file) in said[0]
+    assert "\n" not in said[0]
+
+
+def test_a_loss_that_is_no_number_ends_the_training_in_one_line(tmp_path):
+    """Name the epoch and the next step, and keep no checkpoint of it."""
+    given = data(validation_x=torch.full((12, 1, SAMPLES), float("nan")))
+    with pytest.raises(SettingsError, match=r"^epoch 1: the validation loss is nan; lower train\.lr$"):
+        fit(tmp_path, given=given)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("optimizer", "scheduler"), MIXES)
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, optimizer, scheduler):
+    """Kill a training after its third epoch, start it again, and get what an undisturbed one gives."""
+    chosen = {"optimizer": optimizer, "scheduler": scheduler, "epochs": EPOCHS, "weight_decay": 0.01}
+    kill_after_three(tmp_path / "killed", optimizer, scheduler)
+    kept = training._read(tmp_path / "killed" / "kept.safetensors")[1]["state"]
+    assert 3 <= kept["epoch"] < EPOCHS
+    going_on = fit(tmp_path / "killed", build=coupled, **chosen)
+    assert same(going_on, fit(tmp_path / "whole", build=coupled, **chosen))
+    assert len(going_on.history) == EPOCHS
+
+
+def kill_after_three(folder, optimizer, scheduler):
+    """Train in a process of its own, and kill it as soon as it tells of its third epoch."""
+    command = [sys.executable, __file__, str(folder), optimizer, scheduler]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        for line in child.stdout:
+            if line == "3.0\n":
+                os.kill(child.pid, signal.SIGKILL)
+                break
+    assert child.returncode == -signal.SIGKILL
+
+
+def child(folder, optimizer, scheduler):
+    """Train slowly, and print each epoch."""
+    torch.set_num_threads(1)
+    chosen = {"optimizer": optimizer, "scheduler": scheduler, "epochs": EPOCHS, "weight_decay": 0.01}
+
+    def slow():
+        made = coupled()
+        made.register_forward_hook(lambda *_: time.sleep(0.03))
+        return made
+
+    lesson = Lesson(slow, LOSS, replace(PLAIN, **chosen))
+    file = Path(folder) / "kept.safetensors"
+    training.fit(lesson, data(), 5, file, lambda row: print(row["epoch"], flush=True))  # noqa: T201 (the parent reads it)
+
+
+if __name__ == "__main__":
+    child(*sys.argv[1:])
