@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from pqrst import evaluation, scores
 
@@ -122,10 +123,24 @@ def test_precision_recall_curves_are_thinned_from_all_to_none():
     assert table.columns.tolist() == ["class", "recall", "precision"]
     for place, (_, part) in enumerate(table.groupby("class")):
         values = part.iloc[:, 1:].to_numpy()
-        assert len(values) == evaluation.CURVE_POINTS
+        assert 100 < len(values) <= evaluation.CURVE_POINTS
         assert values[0] == pytest.approx([1, (labels == place).mean()])
         assert values[-1].tolist() == [0, 1]
         assert (np.diff(values[:, 0]) <= 0).all()
+
+
+@pytest.mark.parametrize(("curve", "whole"), [(evaluation.roc, metrics.roc_curve),
+                                              (evaluation.precision_recall, metrics.precision_recall_curve)])  # fmt: skip
+def test_thinning_keeps_the_curve_of_a_rare_class(curve, whole):
+    """Lie within 0.02 of every point of the whole curve, for 30 rows of 6000 as well."""
+    labels, rng = (np.arange(6000) < 30).astype(int), np.random.default_rng(0)
+    rare = np.clip(rng.normal(0.2 + 0.4 * labels, 0.1), 0, 1)
+    thin = curve(labels, np.stack([1 - rare, rare], axis=1), ("N", "F")).query("`class` == 'F'").iloc[:, 1:].to_numpy()
+    full = np.stack(whole(labels, rare)[:2], axis=1)
+    full = full if curve is evaluation.roc else full[:, ::-1]
+    gaps = np.abs(full[:, None] - thin[None]).sum(axis=2).min(axis=1)
+    assert len(thin) <= evaluation.CURVE_POINTS
+    assert gaps.max() < 0.02
 
 
 @pytest.mark.parametrize("curve", [evaluation.roc, evaluation.precision_recall])

@@ -25,7 +25,7 @@ def call(command, folder, good=True):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command, shell=True, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )  # noqa: S602
+    )
     said = done.stdout + done.stderr
     assert (done.returncode == 0) == good, said
     return said

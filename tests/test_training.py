@@ -308,7 +308,9 @@ def test_a_broken_checkpoint_is_told_of_and_training_starts_anew(tmp_path, monke
     said, whole, file = [], fit(tmp_path / "whole"), tmp_path / "kept.safetensors"
     good = (tmp_path / "whole" / file.name).read_bytes()
     nameless = b"\x02\x00\x00\x00\x00\x00\x00\x00{}"  # a safetensors file with nothing in it
-    file.write_bytes({"half": good[: len(good) // 2], "garbage": b"\xff" * 99, "empty": b"", "no words": nameless}[fault])
+    file.write_bytes(
+        {"half": good[: len(good) // 2], "garbage": b"\xff" * 99, "empty": b"", "no words": nameless}[fault]
+    )
     monkeypatch.setattr(training.log, "warning", lambda message, *given: said.append(message % given))
     assert same(fit(tmp_path), whole)
     assert len(said) == 1

@@ -75,7 +75,7 @@ class Meta:
 
     @property
     def synthetic(self) -> bool:
-        return bool(self.provenance.get("synthetic", False))
+        return bool(self.provenance.get("synthetic", True))
 
 
 @dataclass(frozen=True)

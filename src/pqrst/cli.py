@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pqrst", description="ECG databases, published classifiers, and their tables.")
+    parser = argparse.ArgumentParser(
+        prog="pqrst", description="ECG databases, published classifiers, and their tables."
+    )
     parser.add_argument("--version", action="version", version=f"pqrst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     record = commands.add_parser("record", help="keep the scores of a run on real recordings under metrics/paper")

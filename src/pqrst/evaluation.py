@@ -95,9 +95,16 @@ def _curves(
     for place, name in enumerate(classes):
         if 0 < truth[:, place].sum() < len(truth):
             first, second = curve(truth[:, place], probability[:, place])
-            kept = np.unique(np.linspace(0, len(first) - 1, CURVE_POINTS).round().astype(int))
+            kept = _thinned(first, second)
             parts.append(pd.DataFrame({"class": name, axes[0]: first[kept], axes[1]: second[kept]}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["class", *axes])
+
+
+def _thinned(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Choose points in even steps along a curve, first and last among them: thresholds would crowd where nothing moves."""
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(first)) + np.abs(np.diff(second)))])
+    chosen = np.searchsorted(way, np.linspace(0, way[-1], CURVE_POINTS - 1))
+    return np.unique(np.append(np.minimum(chosen, len(way) - 1), len(way) - 1))
 
 
 def confusion_table(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> pd.DataFrame:

@@ -7,9 +7,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK, SIZE, DPI = "#33415c", (6.0, 4.2), 110
 COLOURS = ("#33415c", "#c1440e", "#1b998b", "#8e44ad", "#e09f3e", "#5b8e7d", "#d1495b", "#30638e")
+DASHES = ("-", "--", ":", "-.")  # one kind for each round of the colours
+FEW = 8  # so many classes fit a figure of the usual size
 
 
 def _save(figure: Figure, file: Path, note: str) -> None:
@@ -21,35 +24,45 @@ def _save(figure: Figure, file: Path, note: str) -> None:
         figure.savefig(file, metadata={"Software": None})
 
 
-def _axes(title: str, x: str, y: str) -> tuple[Figure, mpl.axes.Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
+def _axes(title: str, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, mpl.axes.Axes]:
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
+def _turn(names: Sequence[str]) -> int:
+    """Give the angle at which class names below an axis do not run into each other."""
+    return 90 if len(names) > FEW or sum(map(len, names)) > 40 else 0
+
+
 def confusion(matrix: np.ndarray, classes: Sequence[str], title: str, file: Path, note: str = "") -> None:
     """Draw counts, shaded by the share of each true class."""
-    figure, axes = _axes(title, "predicted", "actual")
+    side = 0.42 * len(classes) + 1.5  # inches; counts of four digits fit their cells
+    figure, axes = _axes(title, "predicted", "actual", (max(SIZE[0], side + 0.5), max(SIZE[1], side)))
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, rotation=_turn(classes))
     axes.set_yticks(range(len(classes)), classes)
     for (row, column), count in np.ndenumerate(matrix):
         dark = shares[row, column] > 0.5
-        axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9, color="white" if dark else INK)
+        size = 9 if len(classes) <= FEW else 7
+        axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=size, color="white" if dark else INK)
     _save(figure, file, note)
 
 
 def curves(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     """Draw one curve a class from a table of class, x, y."""
     _, x, y = table.columns
-    figure, axes = _axes(title, x.replace("_", " "), y.replace("_", " "))
-    for colour, (name, part) in zip(COLOURS * 9, table.groupby("class", sort=False), strict=False):
-        axes.plot(part[x], part[y], color=colour, label=str(name), linewidth=1.4)
+    columns = 1 + table["class"].nunique() // 20  # of the legend
+    figure, axes = _axes(title, x.replace("_", " "), y.replace("_", " "), (SIZE[0] + columns, SIZE[1]))
+    for place, (name, part) in enumerate(table.groupby("class", sort=False)):
+        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
+        axes.plot(part[x], part[y], color=colour, linestyle=dash, label=str(name), linewidth=1.4)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    axes.legend(frameon=False, fontsize=8)
+    if len(table):
+        figure.legend(frameon=False, fontsize=8, loc="outside right upper", ncols=columns)
     _save(figure, file, note)
 
 
@@ -57,18 +70,21 @@ def learning(histories: dict[str, pd.DataFrame], title: str, file: Path, note: s
     """Draw training and validation loss by epoch, one colour a seed."""
     figure, axes = _axes(title, "epoch", "loss")
     for colour, (name, history) in zip(COLOURS * 9, histories.items(), strict=False):
-        axes.plot(history["epoch"], history["train_loss"], color=colour, linestyle=":", linewidth=1.2)
-        axes.plot(history["epoch"], history["validation_loss"], color=colour, label=name, linewidth=1.6)
-    axes.plot([], [], color=INK, linestyle=":", label="train")
-    axes.plot([], [], color=INK, label="validation")
+        dot = "o" if len(history) == 1 else ""  # one epoch makes no line
+        axes.plot(history["epoch"], history["train_loss"], color=colour, linestyle=":", linewidth=1.2, marker=dot,
+                  markerfacecolor="none")  # fmt: skip
+        axes.plot(history["epoch"], history["validation_loss"], color=colour, label=name, linewidth=1.6, marker=dot)
+    axes.plot([], [], color="grey", linestyle=":", label="train")
+    axes.plot([], [], color="grey", label="validation")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.legend(frameon=False, fontsize=8)
     _save(figure, file, note)
 
 
 def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     """Draw the number of rows of each class on each side of a split, on a logarithmic axis."""
-    figure, axes = _axes(title, "class", "rows")
     wide = table.pivot_table(index="class", columns="side", values="rows", sort=False)
+    figure, axes = _axes(title, "class", "rows", (max(SIZE[0] + 1, 0.5 * len(wide) + 2.5), SIZE[1]))
     width = 0.8 / len(wide.columns)
     for place, (side, colour) in enumerate(zip(wide.columns, COLOURS, strict=False)):
         bars = axes.bar(
@@ -78,8 +94,9 @@ def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
             color=colour,
             label=side,
         )
-        axes.bar_label(bars, fmt="{:,.0f}", fontsize=6)
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=7, rotation=90, padding=2)
     axes.set_yscale("symlog")
-    axes.set_xticks(range(len(wide)), wide.index)
-    axes.legend(frameon=False, fontsize=8)
+    axes.margins(x=0.02, y=0.15)
+    axes.set_xticks(range(len(wide)), wide.index, rotation=_turn(list(wide.index)))
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     _save(figure, file, note)

@@ -1,6 +1,7 @@
 """One strict parser: a mapping from YAML into a frozen dataclass, or one line that says what is wrong with it."""
 
 import difflib
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -102,9 +103,12 @@ def number(value: Any) -> Any:
 def _plain(hint: Any, value: Any, path: str) -> Any:
     if hint is float and not isinstance(value, bool) and isinstance(number(value), int | float):
         try:
-            return float(number(value))
+            found = float(number(value))
         except OverflowError:
             raise SettingsError(f"{path} must be float, got a whole number too large for one") from None
+        if not math.isfinite(found):
+            raise SettingsError(f"{path} must be a finite float, got {value!r}")
+        return found
     if hint is Any or (isinstance(hint, type) and type(value) is hint):
         return value
     raise SettingsError(f"{path} must be {describe(hint)}, got {value!r}")

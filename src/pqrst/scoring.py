@@ -27,7 +27,7 @@ def evaluate(trained: Path, opened: Opened, wanted: Sequence[str], to: Places) -
     rows = opened.sides.rows("test")
     results = [_evaluate_one(folder, opened, rows, wanted, to.scores) for folder in artifact.members(trained)]
     headline = {name: float(np.mean([r.scores[name] for r in results])) for name in evaluation.HEADLINE}
-    rounded = {name: round(value, 6) for name, value in headline.items()}
+    rounded = {name: None if np.isnan(value) else round(value, 6) for name, value in headline.items()}
     write_json(to.metrics, rounded | {"synthetic": opened.bundle.meta.synthetic})
     _draw(trained, opened, to.scores, to.plots)
     return headline
@@ -53,30 +53,44 @@ def _evaluate_one(
 
 def _draw(trained: Path, opened: Opened, out: Path, plots: Path) -> None:
     """Write the curves of the first seed as tables for DVC's page, and every figure as PNG."""
-    folders, meta = artifact.members(trained), opened.bundle.meta
-    note, name = "synthetic recordings" if meta.synthetic else "", trained.name
+    folders, classes = artifact.members(trained), opened.bundle.meta.classes
+    page = Page(plots, trained.name, opened.bundle.meta.synthetic)
     first = out / folders[0].name
-    labels, probability = (
-        opened.bundle.y[np.load(first / "rows.npy")].astype(np.int64),
-        np.load(first / "probabilities.npy"),
-    )
-    plots.mkdir(parents=True, exist_ok=True)
-    for kind, table in (("roc", evaluation.roc(labels, probability, meta.classes)),
-                        ("precision_recall", evaluation.precision_recall(labels, probability, meta.classes))):  # fmt: skip
-        table.to_csv(plots / f"{kind}.csv", index=False, float_format="%.6g", lineterminator="\n")
-        figures.curves(table, f"{name}: {kind.replace('_', ' ')}, {folders[0].name}", plots / f"{kind}.png", note)
+    labels, probability = opened.bundle.y[np.load(first / "rows.npy")], np.load(first / "probabilities.npy")
+    for kind, curve in (("roc", evaluation.roc), ("precision_recall", evaluation.precision_recall)):
+        table = curve(labels.astype(np.int64), probability, classes)
+        page.keep(table, kind)
+        figures.curves(table, page.title(f"{kind.replace('_', ' ')}, {first.name}"), plots / f"{kind}.png", page.note)
     matrix = json.loads((first / "scores.json").read_text())["confusion"]
     if matrix is not None:
-        evaluation.confusion_table(matrix, meta.classes).to_csv(
-            plots / "confusion.csv", index=False, lineterminator="\n"
-        )
-        figures.confusion(
-            np.array(matrix), meta.classes, f"{name}: test rows, {folders[0].name}", plots / "confusion.png", note
-        )
+        page.keep(evaluation.confusion_table(matrix, classes), "confusion")
+        title = page.title(f"test rows, {first.name}")
+        figures.confusion(np.array(matrix), classes, title, plots / "confusion.png", page.note)
     histories = {folder.name: pd.read_csv(folder / "history.csv") for folder in folders}
-    figures.learning(histories, f"{name}: loss", plots / "learning.png", note)
+    figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
     shares = sides.shares(opened.sides, opened.bundle)
-    shares.to_csv(plots / "shares.csv", index=False, lineterminator="\n")
-    figures.shares(
-        shares, f"{meta.dataset}, split {opened.sides.told['split']}: rows by class", plots / "shares.png", note
-    )
+    page.keep(shares, "shares")
+    title = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"
+    figures.shares(shares, title, plots / "shares.png", page.note)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The figures of one run, each marked when its recordings are made up."""
+
+    folder: Path
+    run: str
+    synthetic: bool
+
+    @property
+    def note(self) -> str:
+        return "synthetic recordings" if self.synthetic else ""
+
+    def title(self, what: str) -> str:
+        return f"{self.run}: {what}"
+
+    def keep(self, table: pd.DataFrame, name: str) -> None:
+        """Write a table for DVC's page, with the kind of recordings in a column of its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        marked = table.assign(recordings="synthetic" if self.synthetic else "real")
+        marked.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")

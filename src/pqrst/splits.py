@@ -76,4 +76,6 @@ def gate(sides: np.ndarray, patients: np.ndarray, name: str) -> None:
 
 def class_table(sides: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Count rows by side and class, (3, classes)."""
+    if labels.ndim == 2:
+        return np.array([labels[sides == side].sum(axis=0) for side in range(len(SIDES))])
     return np.array([np.bincount(labels[sides == side], minlength=n_classes) for side in range(len(SIDES))])

@@ -44,7 +44,11 @@ def _results(folder: Path, run: str) -> list[dict[str, Any]]:
 
 
 def _cell(row: Row, score: str, results: Sequence[dict[str, Any]], kept: Sequence[dict[str, Any]]) -> Cell:
-    return Cell(row.published.get(score), [r["scores"][score] for r in results], [r["scores"][score] for r in kept])
+    return Cell(
+        row.published.get(score),
+        [r["scores"][score] for r in results],
+        [r["scores"][score] for r in kept if score in r["scores"]],
+    )
 
 
 def _line(row: Row, score: str, results: Sequence[dict[str, Any]], kept: Sequence[dict[str, Any]]) -> dict[str, Any]:

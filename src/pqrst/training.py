@@ -168,6 +168,7 @@ def _epoch(learner: Learner, data: Data, seed: int, epoch: int) -> Row:
 def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
     learner.model.train()
     t, total = learner.settings, torch.zeros((), device=order.device)
+    seen = 0
     with progress(len(order), "epoch", "rows") as count:
         for part in batches(order, t.batch_size):
             y = data.train_y[part]
@@ -180,8 +181,9 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
             if t.scheduler in BY_STEP:
                 learner.scheduler.step()
             total += value.detach() * len(part)
+            seen += len(part)
             count(len(part))
-    return float(total / len(order))
+    return float(total / seen)
 
 
 def _validate(learner: Learner, data: Data) -> Row:

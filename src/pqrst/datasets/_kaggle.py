@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads
-from pqrst.arrays import Record, file_digest, move_into_place
+from pqrst.arrays import Record, file_digest
 from pqrst.datasets import _mitbih
 from pqrst.errors import DownloadError, RecordError
 
@@ -23,6 +25,7 @@ SHA256 = {
     TRAIN: "241f1e1b398e2ec60274c7b4c2f7c8d18d280a9858b10e8e8bce93afba20c147",
     TEST: "6c97b8a2fe4c5b2d6c8168e5e512a8ec00ac103ded2517385a7676672bdf7992",
 }
+USE_MITDB = "set datasets.heartbeat.settings.origin to mitdb"
 SAMPLES = 187
 FS = 120.0  # Hz: every third sample of 360 Hz, whatever the data card says
 
@@ -36,34 +39,34 @@ def lies_in(base: str | None) -> bool:
 
 def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
     """Take the two files from the mirror, or from Kaggle with the user's token; both are known by their SHA-256."""
+    room = scratch / "heartbeat"
     if lies_in(base):
-        source = downloads.Source(f"{base}/heartbeat", "mirror")
-        return downloads.fetch(source, list(SHA256), dest, scratch / "heartbeat", sums=SHA256)
-    source = downloads.Source(HOST, "host", {"Authorization": _token()})
-    arrived = scratch / "heartbeat" / "arrived"
-    provenance = downloads.fetch(source, list(SHA256), arrived, scratch / "heartbeat")
-    partial = dest.with_name(dest.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+        return downloads.fetch(downloads.Source(f"{base}/heartbeat", "mirror"), list(SHA256), dest, room, sums=SHA256)
+    source, arrived = downloads.Source(HOST, "host", {"Authorization": _token()}), room / "arrived"
+    # the sums are of the plain files; Kaggle lists none, so it is not asked for a list either
+    downloads.fetch(source, list(SHA256), arrived, room, sums={})
     for name, expected in SHA256.items():
-        _unpack(arrived / name, partial / name)
-        if file_digest(partial / name) != expected:
-            shutil.rmtree(partial)
-            raise DownloadError(
-                f"{HOST}/{name} is not the file known by SHA-256 {expected[:12]}…; set datasets.heartbeat.settings.origin to mitdb"
-            )
-    move_into_place(partial, dest)
+        with downloads.written(arrived / name):
+            _unpack(arrived / name)
+        if file_digest(arrived / name) != expected:
+            shutil.rmtree(room)  # else the next run would find the wrong file whole in scratch
+            raise DownloadError(f"{HOST}/{name} is not the file known by SHA-256 {expected[:12]}…; {USE_MITDB}")
+    plain = downloads.Source(str(arrived.resolve()), "host")
+    provenance = downloads.fetch(plain, list(SHA256), dest, room, sums=SHA256)
     shutil.rmtree(arrived)
-    return provenance | {"verified": True}
+    return provenance
 
 
-def _unpack(arrived: Path, file: Path) -> None:
-    """Kaggle sends a large file zipped or plain, as it pleases."""
-    if not zipfile.is_zipfile(arrived):
-        shutil.copyfile(arrived, file)
+def _unpack(file: Path) -> None:
+    """Replace a zip archive by the file in it: Kaggle sends a large file zipped or plain, as it pleases."""
+    if not zipfile.is_zipfile(file):
         return
-    with zipfile.ZipFile(arrived) as archive, archive.open(file.name) as packed, file.open("wb") as plain:
-        shutil.copyfileobj(packed, plain, 1 << 20)
+    plain = file.with_suffix(".plain")
+    # an archive that cannot be read stays as it is, and its SHA-256 gives it away
+    with suppress(zipfile.BadZipFile, KeyError, EOFError, zlib.error), zipfile.ZipFile(file) as archive:
+        with archive.open(file.name) as packed, plain.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, 1 << 20)
+        plain.replace(file)
 
 
 def _token() -> str:
@@ -71,12 +74,17 @@ def _token() -> str:
     user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     file = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle")) / "kaggle.json"
     if not (user and key) and file.exists():
-        content = json.loads(file.read_text())
-        user, key = content.get("username"), content.get("key")
+        try:
+            content = json.loads(file.read_text())
+            user, key = content["username"], content["key"]
+        except (ValueError, TypeError, KeyError, OSError):
+            raise DownloadError(
+                f"{file} holds no Kaggle token; save it anew from your account, or {USE_MITDB}"
+            ) from None
     if not (user and key):
         raise DownloadError(
             f"datasets.heartbeat.settings.origin is kaggle, but the source holds no heartbeat/{TRAIN} and there is no Kaggle token: "
-            f"lay both files there, save a token as {file}, or set the origin to mitdb"
+            f"lay both files there, save a token as {file}, or {USE_MITDB}"
         )
     return "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()
 
@@ -105,7 +113,9 @@ def _read(file: Path) -> np.ndarray:
     """Read one file as float64 (rows, 188), or name its first bad row."""
     try:
         table = pd.read_csv(file, header=None, dtype=np.float64).to_numpy()
-    except (ValueError, pd.errors.ParserError):
+    except FileNotFoundError:
+        raise RecordError(file.name, "it is missing; fetch it again") from None
+    except ValueError:  # pandas' own parser errors are of this kind
         raise RecordError(file.name, _first_fault(file)) from None
     whole = table.shape[1] == SAMPLES + 1 and np.isfinite(table).all() and np.isin(table[:, -1], range(5)).all()
     if not whole:
@@ -114,7 +124,7 @@ def _read(file: Path) -> np.ndarray:
 
 
 def _first_fault(file: Path) -> str:
-    with file.open() as lines:
+    with file.open(errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 values = [float(value) for value in line.split(",")]

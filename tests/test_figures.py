@@ -1,0 +1,158 @@
+"""The pictures of a run: stable bytes, and labels that stay inside and apart."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from pqrst import figures
+
+NOTE = "synthetic recordings"
+FIVE = ("N", "S", "V", "F", "Q")
+NINE = tuple(f"diagnosis {n}" for n in range(9))
+MANY = tuple(f"class {n}" for n in range(26))
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def curve(classes):
+    """Make a table of straight curves, one a class."""
+    parts = [pd.DataFrame({"class": name, "recall": [1.0, 0.0], "precision": [0.2, 1.0]}) for name in classes]
+    return pd.concat(parts)
+
+
+def history(epochs):
+    e = np.arange(1, epochs + 1)
+    return pd.DataFrame({"epoch": e, "train_loss": 1 / e, "validation_loss": 1.2 / e})
+
+
+def rows(classes):
+    """Count 18,000 rows of the first class and fewer of each next, none of the last, on three sides."""
+    cells = [
+        (name, side, 18000 // (n + 1) * share * (n + 1 < len(classes)))
+        for side, share in (("train", 4), ("validation", 1), ("test", 1))
+        for n, name in enumerate(classes)
+    ]
+    return pd.DataFrame(cells, columns=["class", "side", "rows"])
+
+
+DRAWINGS = {
+    "confusion": lambda file, c: figures.confusion(18051 * np.eye(len(c), dtype=int), c, "run: test rows", file, NOTE),
+    "curves": lambda file, c: figures.curves(curve(c), "run: precision recall, seed-17", file, NOTE),
+    "learning": lambda file, _: figures.learning({"seed-17": history(9), "seed-18": history(7)}, "run: loss", file, NOTE),
+    "shares": lambda file, c: figures.shares(rows(c), "heartbeat, split kaggle: rows by class", file, NOTE),
+}  # fmt: skip
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keep every figure that is saved."""
+    real, kept = figures._save, []
+
+    def save(figure, file, note):
+        kept.append(figure)
+        real(figure, file, note)
+
+    monkeypatch.setattr(figures, "_save", save)
+    return kept
+
+
+def ticks(axis):
+    """Give the labels of those ticks that are drawn."""
+    low, high = sorted(axis.get_view_interval())
+    return [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+
+
+def boxes(figure, texts):
+    """Give the places of texts in pixels, as drawn."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    return [text.get_window_extent(renderer) for text in texts if text.get_text() and text.get_visible()]
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_equal_input_gives_equal_bytes(tmp_path, kind):
+    """Write the same PNG file twice, into a folder that did not exist."""
+    files = [tmp_path / name / f"{kind}.png" for name in ("a", "b")]
+    for file in files:
+        DRAWINGS[kind](file, FIVE)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_made_up_recordings_are_marked_in_the_picture(tmp_path, drawn, kind):
+    """Print the note in a corner of the figure."""
+    DRAWINGS[kind](tmp_path / "figure.png", FIVE)
+    assert [text.get_text() for text in drawn[0].texts] == [NOTE]
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes"),
+    [("confusion", FIVE), ("confusion", NINE), ("curves", MANY), ("shares", FIVE), ("shares", MANY)],
+)
+def test_no_word_leaves_the_picture(tmp_path, drawn, kind, classes):
+    """Keep every title, name, label and legend inside the figure, for five classes and for twenty-six."""
+    DRAWINGS[kind](tmp_path / "figure.png", classes)
+    figure, (axes,) = drawn[0], drawn[0].axes
+    words = [axes.title, *ticks(axes.xaxis), *ticks(axes.yaxis), *axes.texts, *figure.texts]
+    words += [text for legend in figure.legends for text in legend.get_texts()]
+    for box in boxes(figure, words):
+        assert box.x0 >= figure.bbox.x0
+        assert box.y0 >= figure.bbox.y0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("confusion", FIVE), ("confusion", NINE), ("shares", MANY)])
+def test_class_names_do_not_run_into_each_other(tmp_path, drawn, kind, classes):
+    """Turn names below the axis where they would overlap."""
+    DRAWINGS[kind](tmp_path / "figure.png", classes)
+    figure, (axes,) = drawn[0], drawn[0].axes
+    places = boxes(figure, ticks(axes.xaxis))
+    assert len(places) == len(classes)
+    assert all(left.x1 < right.x0 for left, right in pairwise(places))
+
+
+@pytest.mark.parametrize("classes", [FIVE, MANY], ids=len)
+def test_the_numbers_over_bars_stay_apart(tmp_path, drawn, classes):
+    """Print the count of every class and side, none over another."""
+    DRAWINGS["shares"](tmp_path / "figure.png", classes)
+    places = boxes(drawn[0], drawn[0].axes[0].texts)
+    assert len(places) == 3 * len(classes)
+    assert not any(a.overlaps(b) for n, a in enumerate(places) for b in places[:n])
+
+
+def test_confusion_prints_every_count(tmp_path, drawn):
+    """Print counts with a comma between thousands, white on dark cells."""
+    figures.confusion(np.array([[18051, 44], [99, 446]]), ("N", "S"), "run", tmp_path / "figure.png")
+    texts = drawn[0].axes[0].texts
+    assert [text.get_text() for text in texts] == ["18,051", "44", "99", "446"]
+    assert [text.get_color() == "white" for text in texts] == [True, False, False, True]
+
+
+def test_a_class_without_rows_is_drawn_without_a_warning(tmp_path):
+    """Divide by no zero in an empty row of the confusion matrix."""
+    figures.confusion(np.array([[5, 0], [0, 0]]), ("N", "S"), "run", tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").exists()
+
+
+def test_curves_of_many_classes_can_be_told_apart(tmp_path, drawn):
+    """Give each of 26 classes its own pair of colour and dashes."""
+    DRAWINGS["curves"](tmp_path / "figure.png", MANY)
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn[0].axes[0].lines}) == 26
+
+
+def test_no_curves_at_all_are_an_empty_picture(tmp_path):
+    """Draw axes alone where no class has rows on both sides."""
+    figures.curves(pd.DataFrame(columns=["class", "recall", "precision"]), "run", tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").exists()
+
+
+def test_one_epoch_is_a_dot(tmp_path, drawn):
+    """Mark a training of a single epoch, which makes no line."""
+    figures.learning({"seed-17": history(1)}, "run: loss", tmp_path / "figure.png")
+    train, validation, *_ = drawn[0].axes[0].lines
+    assert (train.get_marker(), validation.get_marker()) == ("o", "o")
+    assert [label.get_text() for label in drawn[0].axes[0].get_xticklabels() if label.get_text()].count("1") == 1
