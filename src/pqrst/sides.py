@@ -30,7 +30,7 @@ class Sides:
     @property
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
-        shared = len(self.told["overlap"])
+        shared = sum("test" in sides for sides in self.told["overlap"].values())
         if self.told["patients_unknown"]:
             return "patients unknown"
         return f"{shared} of {self.told['patients']} patients on both sides" if shared else "no patient on two sides"

@@ -12,7 +12,7 @@ TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
 
 def members(fold: np.ndarray, train: Sequence[str], test: Sequence[str], setting: str) -> np.ndarray:
     """Give each row its side by its published membership; a row that is in neither is left out."""
-    present = sorted(set(fold))
+    present = sorted(set(map(str, fold)))
     for name in (*train, *test):
         if name not in present:
             raise SettingsError(

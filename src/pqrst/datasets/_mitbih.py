@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import wfdb
+from wfdb.io.header import HeaderSyntaxError
 
 from pqrst import downloads
 from pqrst.arrays import Marks, Record
@@ -14,6 +15,17 @@ from pqrst.errors import RecordError
 
 HOST = "https://physionet.org/files/mitdb/1.0.0"
 FS = 360.0  # Hz
+# what the wfdb package raises on bytes that are no header, signal or annotations
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    MemoryError,
+    HeaderSyntaxError,
+)
 # Record 102's annotations were corrected in 2018; the Kaggle beats were cut before that.
 OLD_102 = "102-0"
 
@@ -88,6 +100,8 @@ def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> 
 
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
     """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
+    if not (raw / "RECORDS").exists():
+        raise RecordError("of MIT-BIH", "RECORDS is missing; download the database again")
     for name in (raw / "RECORDS").read_text().split():
         try:
             yield read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
@@ -118,28 +132,54 @@ def _header(raw: Path, name: str) -> Any:
         header = wfdb.rdheader(str(raw / name))
     except FileNotFoundError:
         raise RecordError(name, f"{name}.hea is missing; download it again") from None
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, wfdb.HeaderSyntaxError) as error:
-        raise RecordError(name, f"{name}.hea cannot be read ({error}); download it again") from None
-    if not header.n_sig or not header.sig_len or header.fs != FS or set(header.fmt) != {"212"}:
+    except UNREADABLE as error:
+        raise RecordError(name, f"{name}.hea cannot be read ({_line(error)}); download it again") from None
+    if not _is_mitbih(header, name):
         raise RecordError(
-            name, f"{name}.hea declares no MIT-BIH recording (format 212 at {FS:g} Hz); download it again"
+            name, f"{name}.hea declares no MIT-BIH recording, format 212 at {FS:g} Hz in {name}.dat; download it again"
         )
     return header
 
 
+def _is_mitbih(header: Any, name: str) -> bool:
+    """Hold a header against what every recording of this database has in common; it names files and sizes to come."""
+    plain = (header.samps_per_frame or [], header.skew or [], header.byte_offset or [])
+    return (
+        header.n_sig == 2
+        and bool(header.sig_len)
+        and header.fs == FS
+        and header.fmt == ["212"] * 2
+        and header.file_name == [f"{name}.dat"] * 2
+        and all(gain and np.isfinite(gain) and gain > 0 for gain in header.adc_gain)
+        and all(zero is not None for zero in header.baseline)
+        and all(lead for lead in header.sig_name)
+        and all(
+            value in (None, ordinary) for values, ordinary in zip(plain, (1, 0, 0), strict=True) for value in values
+        )
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
 def _signal(raw: Path, name: str, header: Any) -> np.ndarray:
     """Read the samples as int16 (leads, samples); the wfdb package itself compares no checksum on reading."""
-    file = raw / header.file_name[0]
+    file = raw / f"{name}.dat"
     needed = -(-3 * header.n_sig * header.sig_len // 2)  # format 212 packs two samples into three bytes
     held = file.stat().st_size if file.exists() else 0
     if held < needed:
         raise RecordError(name, f"{file.name} holds {held} bytes where its header declares {needed}; download it again")
-    samples = wfdb.rdrecord(str(raw / name), physical=False, return_res=16).d_signal  # (samples, leads)
-    sums = samples.sum(axis=0, dtype=np.int64).astype(np.int16)
+    try:
+        samples = wfdb.rdrecord(str(raw / name), physical=False, return_res=16).d_signal  # (samples, leads)
+    except UNREADABLE as error:
+        raise RecordError(name, f"{file.name} cannot be read ({_line(error)}); download it again") from None
+    sums = samples.sum(axis=0, dtype=np.int64) & 0xFFFF
     for lead, (found, declared) in enumerate(zip(sums, header.checksum, strict=True)):
-        if declared is not None and found != np.int64(declared).astype(np.int16):
+        if declared is not None and int(found) != declared & 0xFFFF:
             raise RecordError(
-                name, f"lead {lead} of {file.name} has checksum {found}, its header says {declared}; download it again"
+                name,
+                f"lead {lead} of {file.name} has checksum {found}, its header says {declared & 0xFFFF}; download it again",
             )
     return np.ascontiguousarray(samples.T)
 
@@ -149,8 +189,8 @@ def _marks(raw: Path, name: str, annotations: str, classes: Mapping[str, int], l
         raise RecordError(name, _missing(annotations))
     try:
         read = wfdb.rdann(str(raw / annotations), "atr")
-    except (ValueError, IndexError, KeyError) as error:
-        raise RecordError(name, f"{annotations}.atr cannot be read ({error}); download it again") from None
+    except UNREADABLE as error:
+        raise RecordError(name, f"{annotations}.atr cannot be read ({_line(error)}); download it again") from None
     samples = np.asarray(read.sample, np.int64)
     if len(samples) == 0 or samples.min() < 0 or samples.max() >= length or (np.diff(samples) < 0).any():
         raise RecordError(

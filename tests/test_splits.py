@@ -1,0 +1,83 @@
+"""Who trains, chooses and tests."""
+
+import numpy as np
+import pytest
+
+from pqrst import splits
+from pqrst.errors import LeakError, SettingsError
+
+FOLD = np.array(["train"] * 10 + ["test"] * 2)
+
+
+def test_members_follow_the_published_parts():
+    """Rows of neither part are left out."""
+    fold = np.array(["DS1", "DS2", "paced"])
+    assert splits.members(fold, ["DS1"], ["DS2"], "s").tolist() == [splits.TRAIN, splits.TEST, splits.UNUSED]
+
+
+def test_an_unknown_part_is_one_line():
+    """The message names the setting, the part, and the parts there are."""
+    with pytest.raises(
+        SettingsError, match=r"datasets\.x names the part 'DS3', but the rows only know 'test', 'train'"
+    ):
+        splits.members(FOLD, ["DS3"], ["test"], "datasets.x")
+
+
+def test_validation_takes_a_share_of_each_class_rounded_down():
+    """Of 7 and 3 train rows, a fifth is 1 and 0; test rows stay."""
+    labels = np.array([0] * 7 + [1] * 3 + [0, 1])
+    sides = splits.hold_out_by_class(
+        splits.members(FOLD, ["train"], ["test"], "s"), labels, 0.2, np.random.default_rng(0)
+    )
+    held = sides == splits.VALIDATION
+    assert np.bincount(labels[held], minlength=2).tolist() == [1, 0]
+    assert (sides[10:] == splits.TEST).all()
+
+
+def test_the_draw_is_seeded():
+    """The same seed draws the same rows, another seed others."""
+    sides, labels = np.zeros(200, np.int8), np.zeros(200, int)
+    one, two, other = (splits.hold_out_by_class(sides, labels, 0.5, np.random.default_rng(s)) for s in (1, 1, 2))
+    assert (one == two).all()
+    assert (one != other).any()
+
+
+def test_validation_by_patient_moves_whole_patients():
+    """No patient is cut in two."""
+    patients = np.repeat([f"p{i}" for i in range(10)], 20)
+    labels = np.tile([0, 0, 0, 1], 50)
+    sides = splits.hold_out_by_patient(np.zeros(200, np.int8), labels, patients, 0.2, 0)
+    assert splits.overlap(sides, patients) == {}
+    assert (sides == splits.VALIDATION).sum() == 40
+
+
+def test_one_patient_cannot_be_divided():
+    """A single person in train gives one line."""
+    with pytest.raises(SettingsError, match="needs two patients in train, there is 1"):
+        splits.hold_out_by_patient(np.zeros(4, np.int8), np.zeros(4, int), np.array(["p"] * 4), 0.2, 0)
+
+
+def test_the_gate_names_the_patient_on_two_sides():
+    """201 and 202 are one person: with one in train and one in test the gate closes."""
+    sides, patients = np.array([splits.TRAIN, splits.TEST, splits.TEST]), np.array(["201", "201", "100"])
+    with pytest.raises(LeakError, match="1 patients stand on two sides, the first is 201 in train and test"):
+        splits.gate(sides, patients, "mine")
+    splits.gate(np.array([splits.TRAIN, splits.TRAIN, splits.TEST]), patients, "mine")
+
+
+def test_the_gate_refuses_unknown_patients():
+    """Rows without a patient cannot be promised apart."""
+    with pytest.raises(LeakError, match="1 rows have no patient"):
+        splits.gate(np.array([splits.TRAIN, splits.TEST]), np.array(["", "b"]), "mine")
+
+
+def test_rows_left_out_do_not_leak():
+    """A patient who is unused on one side is on one side only."""
+    assert splits.overlap(np.array([splits.TRAIN, splits.UNUSED]), np.array(["a", "a"])) == {}
+
+
+def test_class_table_counts_rows_of_either_task():
+    """Counts by side and class, for one class a row and for several."""
+    sides = np.array([splits.TRAIN, splits.TRAIN, splits.TEST])
+    assert splits.class_table(sides, np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert splits.class_table(sides, np.array([[1, 1], [0, 1], [0, 0]]), 2).tolist() == [[1, 2], [0, 0], [0, 0]]
