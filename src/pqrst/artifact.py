@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Contract:
     best_epoch: int
     provenance: dict[str, Any]  # of the data, with its digest
     settings_digest: str
+    train: dict[str, Any] = field(default_factory=dict)  # the settings of the training, its loss among them
+    epochs: int = 0  # that were run, of those that were allowed
     schema: int = SCHEMA
 
 

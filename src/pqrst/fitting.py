@@ -94,4 +94,5 @@ def _contract(run: Prepared, seed: int, fitted: training.Fitted) -> artifact.Con
         input=artifact.input_of(meta), standardise=run.standardisation,
         output=f"logits; {last}", split=s.split, best_epoch=fitted.best_epoch,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
+        train={"loss": s.loss, **s.loss_settings, **asdict(s.train)}, epochs=len(fitted.history),
     )  # fmt: skip

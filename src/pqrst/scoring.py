@@ -45,7 +45,19 @@ def _evaluate_one(
     np.save(target / "probabilities.npy", probability)
     np.save(target / "predictions.npy", evaluation.predictions(probability, contract.task).astype(np.int16))
     np.save(target / "rows.npy", rows)
-    same = ("run", "system", "seed", "parameters", "split", "best_epoch", "classes", "provenance", "settings_digest")
+    same = (
+        "run",
+        "system",
+        "seed",
+        "parameters",
+        "split",
+        "best_epoch",
+        "classes",
+        "provenance",
+        "settings_digest",
+        "train",
+        "epochs",
+    )
     told = {key: getattr(contract, key) for key in same} | {"rows": len(rows), "leak": opened.sides.leak}
     write_json(target / "scores.json", {**told, **asdict(result)})
     return result
