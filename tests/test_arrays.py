@@ -1,12 +1,13 @@
 """The containers that travel between stages."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Meta, Record, Writer, digest, read, read_meta, write_text
+from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read, read_meta, write_text
 from pqrst.errors import DataError
 
 META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
@@ -14,6 +15,11 @@ META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "t
 
 def rows(*names):
     return pd.DataFrame({"record": names, "patient": [""] * len(names), "start": 0, "quality": ""})
+
+
+def toy(task="single", labels=(0, 1, 1)):
+    count = len(labels)
+    return Bundle(replace(META, task=task), np.zeros((count, 1, 4)), np.array(labels), rows(*["r"] * count))
 
 
 def write(folder, parts=3):
@@ -61,6 +67,39 @@ def test_a_leftover_of_a_killed_writing_does_no_harm(tmp_path):
     assert sorted(p.name for p in write(tmp_path / "toy").iterdir()) == ["meta.json", "rows.csv", "x.npy", "y.npy"]
 
 
+def test_a_writing_that_is_not_finished_leaves_nothing(tmp_path):
+    """Without `finish` there is neither a folder nor its temporary twin."""
+    with Writer(tmp_path / "toy", (1, 4), "float32") as writer:
+        writer.add(np.zeros((1, 1, 4)), np.array([0]), rows("r"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_writing_replaces_the_old(tmp_path):
+    """What stood in the folder is gone once the new Bundle is whole."""
+    (write(tmp_path / "toy", parts=2) / "junk").write_text("x")
+    assert len(read(write(tmp_path / "toy")).x) == 6
+    assert not (tmp_path / "toy" / "junk").exists()
+
+
+def test_classes_are_counted_for_one_label_and_for_several():
+    """Rows of each class; a class without rows counts 0, a row of two classes counts in both."""
+    assert toy(labels=(0, 0)).class_counts().tolist() == [2, 0]
+    several = toy("multi", ([1, 1], [0, 1], [0, 0]))
+    assert several.class_counts().tolist() == [1, 2]
+    assert several.class_counts(np.array([1, 2])).tolist() == [0, 1]
+
+
+def test_the_table_of_rows_keeps_text_as_text(tmp_path):
+    """Names and memberships made of digits, empty patients, 'NA' and quality words come back as they were."""
+    table = rows("007", "NA").assign(fold_ten=["01", "10"], quality=["", "noise drift"])
+    with Writer(tmp_path / "toy", (1, 4), "float32") as writer:
+        writer.add(np.zeros((2, 1, 4)), np.array([0, 1]), table)
+        writer.finish(META)
+    found = read(tmp_path / "toy").rows
+    assert found.to_dict("list") == table.to_dict("list")
+    assert found["start"].dtype == np.int64
+
+
 def test_rows_of_another_shape_are_refused(tmp_path):
     """A row that does not have the promised shape stops the writing."""
     with (
@@ -91,6 +130,32 @@ def test_a_folder_that_is_no_bundle_is_one_line(tmp_path):
         read(folder)
 
 
+@pytest.mark.parametrize("name", ["x.npy", "y.npy", "rows.csv", "meta.json"])
+@pytest.mark.parametrize("content", [None, b"", b"PK"])
+def test_a_damaged_file_is_one_line(tmp_path, name, content):
+    """A missing, an empty and a garbled file each say what to do."""
+    file = write(tmp_path / "toy") / name
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(DataError, match=r"build it.* with `dvc repro`$") as caught:
+        read(tmp_path / "toy")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"schema": 1}', '{"schema": 1, "more": 2}'])
+def test_a_meta_of_other_fields_is_one_line(tmp_path, text):
+    """JSON that is no Bundle's meta is refused as such."""
+    (write(tmp_path / "toy") / "meta.json").write_text(text)
+    with pytest.raises(DataError, match=r"build it anew with `dvc repro`$"):
+        read_meta(tmp_path / "toy")
+
+
+def test_signals_of_another_shape_than_meta_says_are_refused(tmp_path):
+    """As many rows of another length are not the Bundle's rows."""
+    np.save(write(tmp_path / "toy") / "x.npy", np.zeros((6, 1, 5), np.float32))
+    with pytest.raises(DataError, match=r"build it anew"):
+        read(tmp_path / "toy")
+
+
 def test_a_digest_sees_every_byte(tmp_path):
     """One changed byte, or a renamed file, changes the digest."""
     folder = write(tmp_path / "toy")
@@ -98,6 +163,11 @@ def test_a_digest_sees_every_byte(tmp_path):
     content = bytearray((folder / "x.npy").read_bytes())
     content[-1] ^= 1
     (folder / "x.npy").write_bytes(content)
+    assert digest(folder) != before
+    content[-1] ^= 1
+    (folder / "x.npy").write_bytes(content)
+    assert digest(folder) == before
+    (folder / "x.npy").rename(folder / "z.npy")
     assert digest(folder) != before
 
 
@@ -107,7 +177,24 @@ def test_text_appears_whole(tmp_path):
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
 
 
+def test_text_that_cannot_be_written_leaves_the_old(tmp_path):
+    """A failed writing changes nothing and leaves no temporary file."""
+    write_text(tmp_path / "b.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "b.txt", "\ud800")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("b.txt", "old")]
+
+
 def test_converter_steps_become_millivolts():
     """1024 is zero and 200 steps are a millivolt, as in MIT-BIH."""
     record = Record("r", "p", np.array([[1024, 1224, 924]], np.int16), 360.0, ("MLII",), (200.0,), (1024,))
     assert record.millivolts().tolist() == [[0.0, 1.0, -0.5]]
+    assert record.millivolts().dtype == np.float32
+
+
+def test_each_lead_has_its_own_gain_and_zero():
+    """One lead at 100 steps a millivolt from 0, one at 200 from 1000; without a gain the signal is as it was."""
+    signal = np.array([[100, 50], [1200, 900]])
+    record = Record("r", "p", signal, 360.0, ("I", "II"), (100.0, 200.0), (0, 1000))
+    assert record.millivolts().tolist() == [[1.0, 0.5], [1.0, -0.5]]
+    assert replace(record, gain=None, zero=None).millivolts().tolist() == signal.tolist()

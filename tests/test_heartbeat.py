@@ -41,7 +41,18 @@ def test_places(real):
 def test_class_counts_are_those_of_kaggle(real):
     """109,446 beats: N, S, V, F, Q."""
     assert real.class_counts().tolist() == [90_589, 2_779, 7_236, 803, 8_039]
-    assert (real.rows["patient"] != "").all()
+    assert real.x.shape == (109_446, 1, 187)
+    assert real.x.dtype == np.float32
+    assert np.isfinite(real.x).all()
+    assert real.meta.fs == 120.0
+
+
+@pytest.mark.real
+def test_every_beat_has_its_recording_and_patient(real):
+    """All 48 recordings and 47 people have beats, and no beat is without either."""
+    assert real.rows["record"].nunique() == 48
+    assert real.rows["patient"].nunique() == 47
+    assert not real.rows[["record", "patient"]].eq("").any(axis=None)
 
 
 @pytest.mark.real
@@ -57,34 +68,67 @@ def test_the_test_file_is_reproduced_bit_for_bit(real, test_places):
     assert total.hexdigest() == _kaggle.SHA256[_kaggle.TEST]
 
 
+@pytest.fixture(scope="module")
+def excerpts(recordings):
+    """Read the genuine rows of Kaggle's train file: 10 from its head, 100 of each class."""
+    files = [recordings / "heartbeat" / f"mitbih_train_{name}.parquet" for name in ("rows0000-0009", "sample500")]
+    if not all(file.exists() for file in files):
+        pytest.skip(f"no excerpts of Kaggle's train file in {recordings / 'heartbeat'}")
+    try:
+        return pd.concat(map(pd.read_parquet, files))
+    except ImportError:
+        pytest.skip("the excerpts are parquet files, and neither pyarrow nor fastparquet is installed")
+
+
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["rows0000-0009", "sample500"])
-def test_excerpts_of_the_train_file_are_among_the_other_beats(real, test_places, recordings, name):
-    """Every genuine train row at hand is one of the beats that are not in the test file, bit for bit."""
-    pytest.importorskip("pyarrow", reason="the excerpts are parquet files")
-    excerpt = pd.read_parquet(recordings / "heartbeat" / f"mitbih_train_{name}.parquet")
+def test_excerpts_of_the_train_file_are_among_the_other_beats(real, test_places, excerpts):
+    """Each of 510 genuine train rows is one of the 87,554 beats that are not in the test file, bit for bit."""
     train = np.setdiff1d(np.arange(len(real.x)), test_places)
+    assert len(train) == 87_554
     known = {(real.x[place, 0].tobytes(), int(real.y[place])) for place in train}
-    signals = excerpt.filter(regex=r"^c\d+$").to_numpy(np.float32)
-    assert all((row.tobytes(), int(label)) in known for row, label in zip(signals, excerpt["label"], strict=True))
+    signals, labels = excerpts.filter(regex=r"^c\d+$").to_numpy(np.float32), excerpts["label"].astype(int)
+    assert signals.shape == (510, 187)
+    assert all((row.tobytes(), label) in known for row, label in zip(signals, labels, strict=True))
+
+
+def test_the_shipped_table_names_every_beat_once():
+    """21,892 beats of all 48 recordings."""
+    table = heartbeat.test_rows()
+    assert len(table) == 21_892
+    assert not table.duplicated().any()
+    assert table["record"].nunique() == 48
 
 
 @pytest.mark.real
-def test_the_shipped_table_is_the_derived_one(recordings):
-    """Record and sample of all 21,892 beats, in the file's order."""
-    derived = pd.read_csv(recordings / "heartbeat" / "test_rows.csv", dtype={"record": str})
+def test_the_shipped_table_is_the_derived_one(recordings, real, test_places):
+    """Record, sample and label of every test beat, in the file's order."""
+    file = recordings / "heartbeat" / "test_rows.csv"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    derived = pd.read_csv(file, dtype={"record": str})
     pd.testing.assert_frame_equal(heartbeat.test_rows(), derived[["record", "sample"]])
+    assert real.y[test_places].tolist() == derived["label"].tolist()
 
 
 @pytest.mark.real
 def test_the_published_split_has_the_published_sizes(real, tmp_path):
-    """70,045 train, 17,509 validation, 21,892 test beats; all 47 patients stand on both sides."""
+    """70,045 train, 17,509 validation, 21,892 test beats, and in each class what was published."""
     sides.write(real, "kaggle", KAGGLE, tmp_path / "kaggle")
     made = sides.read(tmp_path / "kaggle")
     assert made.told["rows"] == {"train": 70_045, "validation": 17_509, "test": 21_892}
+    assert real.class_counts(made.rows("train")).tolist() == [57_977, 1_779, 4_631, 513, 5_145]
     assert real.class_counts(made.rows("validation")).tolist() == [14_494, 444, 1_157, 128, 1_286]
     assert real.class_counts(made.rows("test")).tolist() == [18_118, 556, 1_448, 162, 1_608]
+
+
+@pytest.mark.real
+def test_the_published_split_shares_every_patient(real, tmp_path):
+    """All 47 people stand in train and in test."""
+    told = sides.write(real, "kaggle", KAGGLE, tmp_path / "kaggle")
+    made = sides.read(tmp_path / "kaggle")
     assert made.leak == "47 of 47 patients on both sides"
+    assert made.leak in told
+    assert sum({"train", "test"} <= set(where) for where in made.told["overlap"].values()) == 47
 
 
 @pytest.mark.real
@@ -96,6 +140,8 @@ def test_the_split_by_patient_passes_the_gate(real, tmp_path):
     paced = real.rows["record"].isin(["102", "104", "107", "217"]).to_numpy()
     assert (made.sides[paced] == -1).all()
     assert (made.sides[~paced] >= 0).all()
+    assert len(made.rows("validation")) > 0
+    assert len(set(made.sides[real.rows["record"].isin(["201", "202"])])) == 1
 
 
 @pytest.mark.real
@@ -108,10 +154,36 @@ def test_windows_of_ten_seconds_have_the_counted_labels(recordings, tmp_path):
     assert bundle.class_counts().tolist() == [12_513, 4_767]
 
 
-def test_made_up_recordings_have_a_test_part_of_every_class(synthetic_mitbih, tmp_path):
-    """A fifth of each class, rounded down in each recording, stands in for the published membership."""
-    bundle = bundle_of(synthetic_mitbih, tmp_path / "windows", synthetic=True)
-    test = bundle.rows["fold_kaggle"].to_numpy() == "test"
-    assert 0.1 < test.mean() < 0.2
-    assert bundle.x.min() == 0.0
-    assert bundle.x.max() == 1.0
+@pytest.fixture(scope="module")
+def made_up(synthetic_mitbih, tmp_path_factory):
+    """Cut the made-up recordings, once."""
+    return bundle_of(synthetic_mitbih, tmp_path_factory.mktemp("made_up") / "windows", synthetic=True)
+
+
+def test_every_fifth_made_up_beat_of_a_class_is_a_test_beat():
+    """Of seven N and four V in turn, the fifth N alone; marks of no class are counted apart."""
+    labels = np.array([0, 0, -1, 2, 0, 2, 0, -1, 2, 0, 2, 0, 0])
+    assert np.flatnonzero(heartbeat._every_fifth(labels) & (labels >= 0)).tolist() == [9]
+
+
+def test_made_up_test_parts_are_a_fifth_rounded_down(synthetic_mitbih):
+    """In each recording and class a fifth of the beats stands in for the published membership."""
+    for record in heartbeat.records(synthetic_mitbih, heartbeat.Params()):
+        labels, test = record.marks.labels, record.marks.folds["kaggle"] == "test"
+        assert not test[labels < 0].any()
+        for label in range(len(heartbeat.CLASSES)):
+            assert test[labels == label].sum() == (labels == label).sum() // 5
+
+
+def test_made_up_recordings_have_every_class_on_both_sides(made_up):
+    """About a fifth of all beats tests, and each class has train and test beats."""
+    test = made_up.rows["fold_kaggle"].to_numpy() == "test"
+    assert 0.15 < test.mean() < 0.2
+    assert (made_up.class_counts(test) > 0).all()
+    assert (made_up.class_counts(~test) > made_up.class_counts(test)).all()
+
+
+def test_made_up_beats_are_scaled_from_0_to_1(made_up):
+    """Each row spans 0 to 1 before its padding."""
+    assert (made_up.x.min(axis=(1, 2)) == 0.0).all()
+    assert made_up.x.max() == 1.0

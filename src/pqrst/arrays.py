@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -150,21 +151,32 @@ def read_meta(folder: Path) -> Meta:
         given = json.loads((folder / "meta.json").read_text())
     except FileNotFoundError:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
-    if given.get("schema") != SCHEMA:
-        raise DataError(
-            f"{folder}: schema {given.get('schema')!r}, this version reads {SCHEMA}; build it anew with `dvc repro`"
-        )
+    except ValueError:
+        raise DataError(f"{folder}/meta.json is not JSON; build it anew with `dvc repro`") from None
+    schema = given.get("schema") if isinstance(given, dict) else None
+    if schema != SCHEMA:
+        raise DataError(f"{folder}: schema {schema!r}, this version reads {SCHEMA}; build it anew with `dvc repro`")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    return Meta(**values)
+    try:
+        return Meta(**values)
+    except TypeError:
+        raise DataError(
+            f"{folder}/meta.json has other fields than a Bundle's; build it anew with `dvc repro`"
+        ) from None
 
 
 def read(folder: Path) -> Bundle:
     """Open a Bundle; x stays on disk until it is used."""
     meta = read_meta(folder)
-    x, y = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
-    text = {"record": str, "patient": str, "quality": str}
-    rows = pd.read_csv(folder / "rows.csv", dtype=text, keep_default_na=False)
-    if not len(x) == len(y) == len(rows) == meta.shape[0]:
+    # names and memberships stay text even where all of them are digits
+    columns: defaultdict[str, Any] = defaultdict(lambda: str, {"start": np.int64})
+    try:
+        x, y = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
+        rows = pd.read_csv(folder / "rows.csv", dtype=columns, keep_default_na=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{folder} is not whole ({reason}); build it anew with `dvc repro`") from None
+    if x.shape != meta.shape or not len(x) == len(y) == len(rows):
         raise DataError(
             f"{folder}: {len(x)} signals, {len(y)} labels, {len(rows)} rows; build it anew with `dvc repro`"
         )
@@ -192,7 +204,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(text.encode())  # encoded first: what cannot be written leaves nothing
     partial.replace(path)
 
 

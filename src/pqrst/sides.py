@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
         "synthetic": bundle.meta.synthetic,
     }  # fmt: skip
     partial = folder.with_name(folder.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    partial.mkdir(parents=True)
     np.save(partial / "sides.npy", made)
     write_json(partial / "split.json", told)
     move_into_place(partial, folder)
@@ -81,7 +83,7 @@ def shares(read: Sides, bundle: Bundle) -> pd.DataFrame:
 
 def read(folder: Path) -> Sides:
     """Read what `write` wrote."""
-    if not (folder / "split.json").exists():
+    if not (folder / "split.json").exists() or not (folder / "sides.npy").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), json.loads((folder / "split.json").read_text()))
 
@@ -97,4 +99,9 @@ class Opened:
 
 def open_data(data: Path, split: Path) -> Opened:
     """Open what a run learns from."""
-    return Opened(read_bundle(data), read(split), hashlib.sha256((digest(data) + digest(split)).encode()).hexdigest())
+    bundle, sides = read_bundle(data), read(split)
+    if len(sides.sides) != len(bundle.x):
+        raise DataError(
+            f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
+        )
+    return Opened(bundle, sides, hashlib.sha256((digest(data) + digest(split)).encode()).hexdigest())

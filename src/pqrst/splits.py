@@ -12,6 +12,8 @@ TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
 
 def members(fold: np.ndarray, train: Sequence[str], test: Sequence[str], setting: str) -> np.ndarray:
     """Give each row its side by its published membership; a row that is in neither is left out."""
+    for name in sorted(set(train) & set(test)):
+        raise SettingsError(f"{setting} names the part {name!r} for train and for test; give it one side")
     present = sorted(set(map(str, fold)))
     for name in (*train, *test):
         if name not in present:
@@ -43,7 +45,11 @@ def hold_out_by_patient(
     people = len(set(patients[rows]))
     if people < 2:
         raise SettingsError(f"a validation part by patient needs two patients in train, there is {people}")
-    folds = StratifiedGroupKFold(min(people, max(2, round(1 / share))), shuffle=True, random_state=seed)
+    largest = int(np.bincount(labels[rows]).max())
+    if largest < 2:
+        raise SettingsError("a validation part by patient needs two rows of one class in train, each class has one")
+    parts = min(people, largest, max(2, round(1 / share)))
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     _, held = next(iter(folds.split(rows, labels[rows], patients[rows])))
     sides[rows[held]] = VALIDATION
     return sides

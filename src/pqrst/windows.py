@@ -52,9 +52,12 @@ def _from_0_to_1(samples: np.ndarray) -> np.ndarray:
 def equal(record: Record, w: Window) -> Rows:
     """Cut windows of equal length at equal steps; a window is of class 1 where marks of class 1 outnumber those of 0."""
     marks = _marks(record)
+    if record.signal.shape[1] < w.samples:
+        raise RecordError(
+            record.record, f"it has {record.signal.shape[1]} samples, a window {w.samples}; set window.samples lower"
+        )
     starts = np.arange(0, record.signal.shape[1] - w.samples + 1, w.step)
-    lead = record.signal[:1] if w.leads == "first" else record.signal
-    x = np.lib.stride_tricks.sliding_window_view(lead, w.samples, axis=1)[:, starts].swapaxes(
+    x = np.lib.stride_tricks.sliding_window_view(_leads(record, w), w.samples, axis=1)[:, starts].swapaxes(
         0, 1
     )  # (rows, leads, samples)
     first, last = np.searchsorted(marks.samples, starts), np.searchsorted(marks.samples, starts + w.samples)
@@ -69,13 +72,17 @@ def whole(record: Record, w: Window) -> Rows:
         raise RecordError(
             record.record, "it has no label of its own, so it cannot be taken whole; set window.cut to beats or equal"
         )
-    x = np.zeros((1, record.signal.shape[0], w.samples), np.float32)
-    kept = record.signal[:, : w.samples]
+    kept = _leads(record, w)[:, : w.samples]
+    x = np.zeros((1, len(kept), w.samples), np.float32)
     x[0, :, : kept.shape[1]] = kept
     return Rows(x, np.array([record.label]), np.array([0]), {})
 
 
 CUTS: dict[str, Callable[[Record, Window], Rows]] = {"beats": beats, "equal": equal, "whole": whole}
+
+
+def _leads(record: Record, w: Window) -> np.ndarray:
+    return record.signal[:1] if w.leads == "first" else record.signal
 
 
 def _marks(record: Record) -> Any:

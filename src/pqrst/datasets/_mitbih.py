@@ -26,6 +26,7 @@ UNREADABLE = (
     MemoryError,
     HeaderSyntaxError,
 )
+END_OF_MARKS = bytes(2)  # closes every annotation file
 # Record 102's annotations were corrected in 2018; the Kaggle beats were cut before that.
 OLD_102 = "102-0"
 
@@ -100,13 +101,23 @@ def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> 
 
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
     """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
-    if not (raw / "RECORDS").exists():
-        raise RecordError("of MIT-BIH", "RECORDS is missing; download the database again")
-    for name in (raw / "RECORDS").read_text().split():
+    for name in _names(raw):
         try:
             yield read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
         except RecordError as fault:
             yield fault
+
+
+def _names(raw: Path) -> list[str]:
+    try:
+        names = (raw / "RECORDS").read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        raise RecordError("of MIT-BIH", "RECORDS is missing; download the database again") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError("of MIT-BIH", f"RECORDS cannot be read ({_line(error)}); download it again") from None
+    if not names:
+        raise RecordError("of MIT-BIH", "RECORDS names no recording; download it again")
+    return names
 
 
 def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> Record:
@@ -143,6 +154,8 @@ def _header(raw: Path, name: str) -> Any:
 
 def _is_mitbih(header: Any, name: str) -> bool:
     """Hold a header against what every recording of this database has in common; it names files and sizes to come."""
+    if not isinstance(header, wfdb.Record):  # a header of several segments
+        return False
     plain = (header.samps_per_frame or [], header.skew or [], header.byte_offset or [])
     return (
         header.n_sig == 2
@@ -151,6 +164,7 @@ def _is_mitbih(header: Any, name: str) -> bool:
         and header.fmt == ["212"] * 2
         and header.file_name == [f"{name}.dat"] * 2
         and all(gain and np.isfinite(gain) and gain > 0 for gain in header.adc_gain)
+        and header.units == ["mV"] * 2
         and all(zero is not None for zero in header.baseline)
         and all(lead for lead in header.sig_name)
         and all(
@@ -185,12 +199,18 @@ def _signal(raw: Path, name: str, header: Any) -> np.ndarray:
 
 
 def _marks(raw: Path, name: str, annotations: str, classes: Mapping[str, int], length: int) -> Marks:
-    if not (raw / f"{annotations}.atr").exists():
+    file = raw / f"{annotations}.atr"
+    if not file.exists():
         raise RecordError(name, _missing(annotations))
     try:
+        ended = file.read_bytes().endswith(END_OF_MARKS)
         read = wfdb.rdann(str(raw / annotations), "atr")
     except UNREADABLE as error:
         raise RecordError(name, f"{annotations}.atr cannot be read ({_line(error)}); download it again") from None
+    if not ended:  # the wfdb package takes a file that breaks off between two marks for a whole one
+        raise RecordError(name, f"{annotations}.atr breaks off before its end mark; download it again")
+    if not all(isinstance(symbol, str) for symbol in read.symbol):  # a code that stands for nothing is nan to wfdb
+        raise RecordError(name, f"{annotations}.atr has marks of no known kind; download it again")
     samples = np.asarray(read.sample, np.int64)
     if len(samples) == 0 or samples.min() < 0 or samples.max() >= length or (np.diff(samples) < 0).any():
         raise RecordError(
