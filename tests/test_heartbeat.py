@@ -161,7 +161,7 @@ def made_up(synthetic_mitbih, tmp_path_factory):
 
 
 def test_every_fifth_made_up_beat_of_a_class_is_a_test_beat():
-    """Of seven N and four V in turn, the fifth N alone; marks of no class are counted apart."""
+    """Of seven N and three V in turn, the fifth N alone; marks of no class are counted apart."""
     labels = np.array([0, 0, -1, 2, 0, 2, 0, -1, 2, 0, 2, 0, 0])
     assert np.flatnonzero(heartbeat._every_fifth(labels) & (labels >= 0)).tolist() == [9]
 

@@ -1,11 +1,16 @@
 """Rows as images, written in chunks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pqrst import images
 from pqrst.arrays import Bundle, Meta, digest, read
+from pqrst.encodings import lead_rows
+from pqrst.errors import SettingsError
 
 META = Meta(
     "toy", "single", ("a", "b"), 120.0, ("I",), "mV", ("row", "lead", "time"), {"cut": "beats"}, {"synthetic": True}
@@ -35,6 +40,37 @@ def test_images_keep_rows_and_labels_in_order(windows, tmp_path):
     assert made.meta.settings["encoding"] == "lead_rows"
     assert made.meta.settings["window"] == {"cut": "beats"}
     assert made.meta.fs == 120.0
+
+
+def test_each_image_is_that_of_its_own_row(windows, tmp_path, monkeypatch):
+    """Encoded three at a time, row i equals the encoding of window i alone."""
+    monkeypatch.setattr(images, "CHUNK_ROWS", 3)
+    images.encode(windows, SETTINGS, tmp_path / "images")
+    made = read(tmp_path / "images").x
+    p = lead_rows.Params(**SETTINGS["settings"])
+    for row, signal in zip(made, windows.x, strict=True):
+        assert np.array_equal(row, lead_rows.encode(torch.from_numpy(signal[None]), 120.0, p)[0].numpy())
+
+
+def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
+    """Encoding, its settings, and the cut and unit of the windows stand in it; gain and zero, which no longer hold, do not."""
+    converted = replace(windows, meta=replace(META, gain=(200.0,), zero=(1024,)))
+    meta = images.encode(converted, SETTINGS, tmp_path / "images")
+    assert meta == read(tmp_path / "images").meta
+    assert meta.settings["encoding_settings"]["size"] == 8
+    assert meta.settings["units"] == "mV"
+    assert (meta.units, meta.gain, meta.zero) == ("encoded", None, None)
+    assert (meta.dtype, meta.shape) == ("float32", (7, 1, 8, 8))
+    assert meta.classes == META.classes
+    assert meta.synthetic
+
+
+def test_a_wrong_setting_is_one_line_before_any_work(windows, tmp_path):
+    """An encoding's misspelt setting is refused, and nothing is written."""
+    wrong = SETTINGS | {"settings": {"sise": 8}}
+    with pytest.raises(SettingsError, match=r"encodings\.lead_rows\.sise is not a setting; did you mean size"):
+        images.encode(windows, wrong, tmp_path / "images")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bytes_do_not_depend_on_the_chunk(windows, tmp_path, monkeypatch):

@@ -23,6 +23,18 @@ def test_an_unknown_part_is_one_line():
         splits.members(FOLD, ["DS3"], ["test"], "datasets.x")
 
 
+def test_a_part_on_two_sides_is_one_line():
+    """What trains cannot test as well."""
+    with pytest.raises(SettingsError, match="x names the part 'train' for train and for test; give it one side"):
+        splits.members(FOLD, ["train"], ["train", "test"], "x")
+
+
+def test_numbers_as_memberships_are_text():
+    """Published folds 1, 2, 10 are chosen by their names."""
+    sides = splits.members(np.array([1, 2, 10]).astype(str), ["1", "2"], ["10"], "s")
+    assert sides.tolist() == [splits.TRAIN, splits.TRAIN, splits.TEST]
+
+
 def test_validation_takes_a_share_of_each_class_rounded_down():
     """Of 7 and 3 train rows, a fifth is 1 and 0; test rows stay."""
     labels = np.array([0] * 7 + [1] * 3 + [0, 1])
@@ -32,6 +44,24 @@ def test_validation_takes_a_share_of_each_class_rounded_down():
     held = sides == splits.VALIDATION
     assert np.bincount(labels[held], minlength=2).tolist() == [1, 0]
     assert (sides[10:] == splits.TEST).all()
+
+
+def test_the_three_sides_cover_the_rows_once():
+    """Ten train rows of two classes become eight and two; no row changes its class or is lost."""
+    labels = np.array([0, 1] * 5 + [0, 1])
+    sides = splits.hold_out_by_class(
+        splits.members(FOLD, ["train"], ["test"], "s"), labels, 0.2, np.random.default_rng(0)
+    )
+    assert splits.class_table(sides, labels, 2).tolist() == [[4, 4], [1, 1], [1, 1]]
+
+
+def test_rows_left_out_are_not_held_out():
+    """Validation is drawn from train alone, and what was given stays as it was."""
+    given = np.array([splits.UNUSED] * 5 + [splits.TRAIN] * 5, np.int8)
+    sides = splits.hold_out_by_class(given, np.zeros(10, int), 0.4, np.random.default_rng(0))
+    assert (sides[:5] == splits.UNUSED).all()
+    assert (sides == splits.VALIDATION).sum() == 2
+    assert (given == splits.VALIDATION).sum() == 0
 
 
 def test_the_draw_is_seeded():
@@ -49,6 +79,31 @@ def test_validation_by_patient_moves_whole_patients():
     sides = splits.hold_out_by_patient(np.zeros(200, np.int8), labels, patients, 0.2, 0)
     assert splits.overlap(sides, patients) == {}
     assert (sides == splits.VALIDATION).sum() == 40
+
+
+def test_validation_by_patient_is_seeded_and_drawn_from_train():
+    """The same seed holds the same people out, another seed others; test rows stay."""
+    patients, labels = np.repeat([f"p{i}" for i in range(12)], 10), np.tile([0, 1], 60)
+    given = np.repeat([splits.TRAIN, splits.TEST], [100, 20]).astype(np.int8)
+    held = [splits.hold_out_by_patient(given, labels, patients, 0.2, seed) for seed in (1, 1, 2)]
+    assert (held[0] == held[1]).all()
+    assert (held[0] != held[2]).any()
+    assert all((sides[100:] == splits.TEST).all() for sides in held)
+    assert all(splits.overlap(sides, patients) == {} for sides in held)
+
+
+def test_two_patients_are_one_on_each_side():
+    """The smallest division by patient there is."""
+    patients = np.array(["a", "a", "b", "b"])
+    sides = splits.hold_out_by_patient(np.zeros(4, np.int8), np.array([0, 1, 0, 1]), patients, 0.2, 0)
+    assert sorted(sides.tolist()) == [splits.TRAIN] * 2 + [splits.VALIDATION] * 2
+    assert splits.overlap(sides, patients) == {}
+
+
+def test_too_few_rows_cannot_be_divided_by_patient():
+    """Two people with a row each, of different classes, give one line."""
+    with pytest.raises(SettingsError, match="needs two rows of one class in train, each class has one"):
+        splits.hold_out_by_patient(np.zeros(2, np.int8), np.array([0, 1]), np.array(["a", "b"]), 0.2, 0)
 
 
 def test_one_patient_cannot_be_divided():
@@ -69,6 +124,18 @@ def test_the_gate_refuses_unknown_patients():
     """Rows without a patient cannot be promised apart."""
     with pytest.raises(LeakError, match="1 rows have no patient"):
         splits.gate(np.array([splits.TRAIN, splits.TEST]), np.array(["", "b"]), "mine")
+
+
+def test_unknown_patients_of_rows_left_out_do_no_harm():
+    """The gate asks only for the people of rows that are used."""
+    splits.gate(np.array([splits.UNUSED, splits.TRAIN, splits.TEST]), np.array(["", "a", "b"]), "mine")
+
+
+def test_overlap_names_all_sides_of_a_patient():
+    """One person on three sides, one on one, one on two; nobody is no person."""
+    sides = np.array([splits.TRAIN, splits.VALIDATION, splits.TEST, splits.TRAIN, splits.TRAIN, splits.TEST, 0, 2])
+    patients = np.array(["a", "a", "a", "b", "c", "c", "", ""])
+    assert splits.overlap(sides, patients) == {"a": ["train", "validation", "test"], "c": ["train", "test"]}
 
 
 def test_rows_left_out_do_not_leak():
