@@ -150,7 +150,7 @@ def test_sides_of_other_rows_are_refused(tmp_path):
     """A split of eight rows does not divide seven."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
     data = save(tmp_path / "data", 7)
-    with pytest.raises(DataError, match="divides 8 rows, .* holds 7; build both with `dvc repro`"):
+    with pytest.raises(DataError, match=r"divides 8 rows, .* holds 7; build both with `dvc repro`"):
         sides.open_data(data, tmp_path / "cut")
 
 
