@@ -135,7 +135,7 @@ def test_evaluation_is_deterministic_and_row_by_row(name, shape):
         assert torch.equal(out, logits(model, inputs))
         alone = torch.cat([logits(model, [x[row : row + 1] for x in inputs]) for row in range(4)])
     assert (out[0] - out[1]).abs().max() > 1e-3  # rows that differ get answers that differ
-    torch.testing.assert_close(alone, out, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(alone, out, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "shape"), SMALL)
