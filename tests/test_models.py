@@ -10,7 +10,7 @@ from torch import nn
 from pqrst import catalog
 from pqrst.errors import SettingsError
 from pqrst.models import coupled_cnn, efficientnet_b0, residual_cnn, simple_cnn
-from pqrst.models._blocks import convolution
+from pqrst.models._blocks import Dropout, convolution
 from pqrst.parsing import parse
 
 NAMES = catalog.names("models")
@@ -269,3 +269,31 @@ def test_efficientnet_names_its_weights_as_torchvision_does():
     assert state["features.2.0.block.2.fc1.weight"].shape == (4, 96, 1, 1)
     assert state["features.7.0.block.3.0.weight"].shape == (320, 1152, 1, 1)
     assert state["classifier.1.weight"].shape == (5, 1280)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dropout_zeroes_its_share_and_keeps_the_mean(layout):
+    """Zero 30 in 100 values whatever the order in memory, enlarge the others, and send gradients the same way."""
+    torch.manual_seed(5)
+    x = torch.ones(50, 33, 1, 187).contiguous(memory_format=layout).requires_grad_()
+    out = Dropout(0.3).train()(x)
+    out.sum().backward()
+    assert sorted(out.unique().tolist()) == pytest.approx([0, 1 / 0.7])
+    assert (out == 0).float().mean().item() == pytest.approx(0.3, abs=0.005)
+    assert out.mean().item() == pytest.approx(1, abs=0.005)
+    assert torch.equal(x.grad, out.detach())
+    zeros = (out == 0).float()
+    assert zeros.mean(dim=(1, 2, 3)).std() < 0.02  # no row and no channel is favoured
+    assert zeros.mean(dim=(0, 2, 3)).std() < 0.02
+
+
+def test_dropout_is_ruled_by_the_seed_and_absent_in_evaluation():
+    """Repeat the same zeros from the same seed, and change nothing when a trained network is used."""
+    x, layer = torch.randn(7, 13), Dropout(0.5).train()
+    torch.manual_seed(3)
+    first = layer(x)
+    torch.manual_seed(3)
+    assert torch.equal(layer(x), first)
+    assert not torch.equal(layer(x), first)
+    assert torch.equal(layer.eval()(x), x)
+    assert torch.equal(Dropout(1.0).train()(x), torch.zeros_like(x))

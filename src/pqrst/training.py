@@ -100,6 +100,7 @@ def prepare_process(threads: int) -> None:
     """Set up this process: threads, determinism, and a heap that is not given back to the kernel after every step."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads it
     if os.environ.get("PQRST_KEEP_HEAP", "1") == "1":
         try:
             mallopt = ctypes.CDLL("libc.so.6").mallopt

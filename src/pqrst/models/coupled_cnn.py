@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Rate, Size, check_filled, check_odd, check_signal, convolution
+from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_odd, check_signal, convolution
 
 ACCEPTS = "signal"
 
@@ -65,14 +65,14 @@ def convolution_pair(c_in: int, c_out: int, kernel: int, dropout: float) -> nn.S
         convolution(c_out, c_out, kernel),
         nn.BatchNorm2d(c_out),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.MaxPool2d((1, 2)),
     )
 
 
 def dense_layer(c_in: int, c_out: int, dropout: float) -> nn.Sequential:
     """Make one dense layer: (B, c_in) to (B, c_out)."""
-    return nn.Sequential(nn.Linear(c_in, c_out), nn.BatchNorm1d(c_out), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(c_in, c_out), nn.BatchNorm1d(c_out), nn.ReLU(), Dropout(dropout))
 
 
 def build(in_shape: tuple[int, ...], n_classes: int, p: Params) -> nn.Module:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Rate, Size, check_filled, check_odd, check_signal, convolution
+from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_odd, check_signal, convolution
 
 ACCEPTS = "signal"
 
@@ -41,9 +41,9 @@ class FourLayerCNN(nn.Module):
         for place, (c_in, c_out) in enumerate(pairwise((leads, *p.widths))):
             layers += [convolution(c_in, c_out, p.kernel), nn.BatchNorm2d(c_out), nn.ReLU()]
             if place >= len(p.widths) - 2:
-                layers.append(nn.Dropout(p.dropout))
+                layers.append(Dropout(p.dropout))
         self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Dropout(p.dropout), nn.Linear(p.widths[-1], n_classes))
+        self.head = nn.Sequential(Dropout(p.dropout), nn.Linear(p.widths[-1], n_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.unsqueeze(2)  # (B, leads, T) -> (B, leads, 1, T)

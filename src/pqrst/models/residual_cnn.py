@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Rate, Size, check_filled, check_odd, check_signal, convolution
+from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_odd, check_signal, convolution
 
 ACCEPTS = "signal"
 
@@ -44,7 +44,7 @@ class Block(nn.Module):
             nn.ReLU(),
             convolution(c_out, c_out, kernel),
             nn.BatchNorm2d(c_out),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.shortcut = nn.Identity() if c_in == c_out else convolution(c_in, c_out, 1)
         self.activation = nn.ReLU()
@@ -60,7 +60,7 @@ class ResidualCNN(nn.Module):
         super().__init__()
         pairs = pairwise((leads, *p.widths))
         self.features = nn.Sequential(*[Block(c_in, c_out, p.kernel, p.dropout) for c_in, c_out in pairs])
-        self.head = nn.Sequential(nn.Dropout(p.dropout), nn.Linear(p.widths[-1], n_classes))
+        self.head = nn.Sequential(Dropout(p.dropout), nn.Linear(p.widths[-1], n_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.unsqueeze(2)  # (B, leads, T) -> (B, leads, 1, T)
