@@ -14,12 +14,12 @@ from pqrst.sources import PROVENANCE
 def main(*, settings: Path, raw: Path, out: Path) -> None:
     """Cut one database."""
     given = read_resolved(settings)
-    dataset = catalog.load("datasets", given["dataset"])
+    dataset = catalog.load("datasets", given["database"])
     facts = {
         "dataset": given["dataset"], "task": dataset.TASK, "classes": dataset.CLASSES,
         "provenance": json.loads((raw / PROVENANCE).read_text()),
     }  # fmt: skip
-    found = dataset.records(raw, component(("datasets", given["dataset"]), given["settings"], "settings"))
+    found = dataset.records(raw, component(("datasets", given["database"]), given["settings"], "settings"))
     meta = windows.segment(found, parse(Window, given["window"], "window"), given["on_bad_record"], facts, out)
     log.info(
         "%s: %s rows of shape %s, %s recordings skipped", out.name, meta.shape[0], meta.shape[1:], len(meta.skipped)

@@ -30,7 +30,7 @@ class Prepared:
 
 def settings_digest(s: RunSettings) -> str:
     """Name all that decides a network but its seed and the data."""
-    chosen = {key: value for key, value in asdict(s).items() if key not in ("seeds", "run", "system", "family")}
+    chosen = {key: value for key, value in asdict(s).items() if key not in ("seeds", "run", "system", "family", "split")}
     chosen["train"] = {key: value for key, value in chosen["train"].items() if key != "seeds"}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
@@ -42,7 +42,7 @@ def train(s: RunSettings, opened: Opened, out: Path, scratch: Path, logger: Call
     x, rows = opened.bundle.x, opened.sides.rows("train")
     run = Prepared(s, opened, loaders.fit_standardisation(s.train.standardise, x, rows), settings_digest(s))
     data, learn = _data(run, where), _lesson(run, where)
-    kept = scratch / "train" / f"{run.digest[:16]}-{opened.digest[:16]}"
+    kept = scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}"
     for seed in s.seeds:
         log.info(
             "run %s, seed %s: %s train rows, %s epochs at most, on %s", s.run, seed, len(rows), s.train.epochs, where

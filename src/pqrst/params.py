@@ -64,14 +64,17 @@ class Split:
     by: Literal["beat", "patient"]
     validation: Annotated[float, Between(0.01, 0.9)]
     seed: int
+    classes: tuple[str, ...] = ()  # the task's classes in their order; rows of others are left out; () = all
+    shared: tuple[str, ...] = ()  # parts whose patients the publication left on two sides, told wherever it is used
+    mixed: bool = False  # exchange the sides at random within each class, so that only the patients' places change
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One database: where from, how cut, how split."""
+    """The rows of one database: how cut, how split."""
 
+    database: str
     on_bad_record: Literal["stop", "skip"]
-    settings: Any  # the component's own Params
     window: Window
     splits: dict[str, Split]
 
@@ -147,6 +150,7 @@ class Settings:
     train: dict[str, Any]
     profiles: dict[str, Profile]
     defaults: dict[str, Any]
+    databases: dict[str, Any]
     datasets: dict[str, Dataset]
     images: dict[str, Image]
     encodings: dict[str, Any]
@@ -200,8 +204,11 @@ def load(path: Path) -> Settings:
 def _checked(s: Settings) -> Settings:
     """Check every name that points to another place, and every component's own settings."""
     known(s.profile, s.profiles, "profile")
+    for name, given in s.databases.items():
+        component(("datasets", name), given, f"databases.{name}")
     for name, data in s.datasets.items():
-        component(("datasets", name), data.settings, f"datasets.{name}.settings")
+        known(data.database, s.databases, f"datasets.{name}.database")
+        _check_classes(name, data)
     for kind, entries in (("encodings", s.encodings), ("models", s.models), ("losses", s.losses)):
         for name, given in entries.items():
             component((kind, name), given, f"{kind}.{name}")
@@ -215,6 +222,14 @@ def _checked(s: Settings) -> Settings:
         for place, row in enumerate(table.rows):
             known(row.run, s.runs, f"tables.{name}.rows[{place}].run")
     return s
+
+
+def _check_classes(name: str, data: Dataset) -> None:
+    """Refuse a split's class that its database does not have."""
+    have = dict.fromkeys(catalog.load("datasets", data.database).CLASSES)
+    for split, one in data.splits.items():
+        for label in one.classes:
+            known(label, have, f"datasets.{name}.splits.{split}.classes")
 
 
 def known(name: Any, entries: Mapping[str, Any], path: str) -> None:

@@ -66,7 +66,7 @@ def _check_run(s: Settings, run: Run, path: str) -> str:
     if accepts != inputs[run.input]:
         one = {"image": "an image"}.get(accepts, f"a {accepts}")
         raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} holds {inputs[run.input]}s")
-    return str(catalog.load("datasets", run.dataset).TASK)
+    return str(catalog.load("datasets", s.datasets[run.dataset].database).TASK)
 
 
 def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, Any], path: str) -> None:
@@ -120,14 +120,15 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     profile = s.profiles[s.profile]
     made_up = {"records": profile.records, "minutes": profile.minutes, "seed": s.seed}
     files: dict[str, dict[str, Any]] = {}
-    for name, data in s.datasets.items():
-        own = asdict(component(("datasets", name), data.settings, f"datasets.{name}.settings"))
-        code = catalog.digests("datasets", name)
-        files[f"download/{name}.yaml"] = {"dataset": name, "source": profile.source, "settings": own}
+    own = {name: asdict(component(("datasets", name), given, f"databases.{name}")) for name, given in s.databases.items()}
+    for name, settings in own.items():
+        files[f"download/{name}.yaml"] = {"database": name, "source": profile.source, "settings": settings}
         if profile.source == "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
-            files[f"download/{name}.yaml"] |= made_up | {"code": code}
+            files[f"download/{name}.yaml"] |= made_up | {"code": catalog.digests("datasets", name)}
+    for name, data in s.datasets.items():
         files[f"segment/{name}.yaml"] = {
-            "dataset": name, "settings": own, "window": asdict(data.window), "on_bad_record": data.on_bad_record, "code": code,
+            "dataset": name, "database": data.database, "settings": own[data.database], "window": asdict(data.window),
+            "on_bad_record": data.on_bad_record, "code": catalog.digests("datasets", data.database),
         }  # fmt: skip
         files[f"split/{name}.yaml"] = {
             "dataset": name,

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from pqrst import splits
 from pqrst.arrays import Bundle, digest, move_into_place, write_json
 from pqrst.arrays import read as read_bundle
-from pqrst.errors import DataError
+from pqrst.errors import DataError, SettingsError
 from pqrst.params import Split
 
 
@@ -39,9 +39,12 @@ class Sides:
 
 def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
     """Split a Bundle's rows, pass the gate, and write the folder; give one line that tells what came out."""
+    bundle = of_classes(bundle, s.classes)
     made, patients = _made(bundle, name, s), bundle.rows["patient"].to_numpy(str)
     if s.by == "patient":
-        splits.gate(made, patients, name)
+        splits.gate(made, patients, name, set(patients[np.isin(bundle.rows[f"fold_{s.fold}"], s.shared)]))
+    if s.mixed:
+        made = splits.mix(made, bundle.y, np.random.default_rng(s.seed))
     counts = splits.class_table(made, bundle.y, len(bundle.meta.classes))
     told = {
         "dataset": bundle.meta.dataset, "split": name, **asdict(s), "patients": len(set(patients) - {""}),
@@ -68,9 +71,22 @@ def _made(bundle: Bundle, name: str, s: Split) -> np.ndarray:
     made = splits.members(
         bundle.rows[column].to_numpy(str), s.train, s.test, f"datasets.{bundle.meta.dataset}.splits.{name}"
     )
+    if bundle.meta.task == "single":
+        made[bundle.y < 0] = splits.UNUSED
     if s.by == "beat":
         return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
     return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
+
+
+def of_classes(bundle: Bundle, classes: Sequence[str]) -> Bundle:
+    """Keep only some classes of a single-label task, in the order given; rows of the others get the label -1."""
+    if not classes:
+        return bundle
+    if bundle.meta.task == "multi":
+        raise SettingsError(f"{bundle.meta.dataset}: a split of a multi-label task keeps all classes; remove `classes`")
+    places = {name: place for place, name in enumerate(classes)}
+    labels = np.array([places.get(name, -1) for name in bundle.meta.classes])
+    return replace(bundle, meta=replace(bundle.meta, classes=tuple(classes)), y=labels[bundle.y])
 
 
 def shares(read: Sides, bundle: Bundle) -> pd.DataFrame:
@@ -95,6 +111,7 @@ class Opened:
     bundle: Bundle
     sides: Sides
     digest: str  # of both, so that a result says which data it came from
+    learned: str  # the same without the test side: runs that differ only in what they are tested on share a training
 
 
 def open_data(data: Path, split: Path) -> Opened:
@@ -104,4 +121,7 @@ def open_data(data: Path, split: Path) -> Opened:
         raise DataError(
             f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
         )
-    return Opened(bundle, sides, hashlib.sha256((digest(data) + digest(split)).encode()).hexdigest())
+    bundle, rows = of_classes(bundle, sides.told["classes"]), digest(data)
+    seen = np.where(sides.sides == splits.TEST, splits.UNUSED, sides.sides).tobytes()
+    learned = hashlib.sha256(f"{rows}{bundle.meta.classes}".encode() + seen).hexdigest()
+    return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)

@@ -17,8 +17,8 @@ HOSTS, SYNTHETIC = "hosts", "synthetic"
 
 def obtain(settings: Mapping[str, Any], dest: Path, scratch: Path, checkout: Path) -> dict[str, Any]:
     """Bring one database into `dest` and write where it came from; a relative mirror counts from `checkout`."""
-    name, source = settings["dataset"], settings["source"]
-    p = component(("datasets", name), settings["settings"], f"datasets.{name}.settings")
+    name, source = settings["database"], settings["source"]
+    p = component(("datasets", name), settings["settings"], f"databases.{name}")
     if source == SYNTHETIC:
         provenance = _synthesize(catalog.load("datasets", name), settings, dest)
     else:

@@ -1,6 +1,6 @@
 """Say of each row whether it trains, chooses or tests, and whether any patient stands on two sides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -64,14 +64,23 @@ def overlap(sides: np.ndarray, patients: np.ndarray) -> dict[str, list[str]]:
     return {patient: where for patient, where in found.items() if len(where) > 1}
 
 
-def gate(sides: np.ndarray, patients: np.ndarray, name: str) -> None:
-    """Refuse a split that claims to be by patient and is not."""
+def mix(sides: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exchange the sides of rows at random within each class: every side keeps its count of every class."""
+    sides = sides.copy()
+    for label in np.unique(labels[sides != UNUSED]):
+        rows = np.flatnonzero((sides != UNUSED) & (labels == label))
+        sides[rows] = rng.permutation(sides[rows])
+    return sides
+
+
+def gate(sides: np.ndarray, patients: np.ndarray, name: str, passed: Collection[str] = ()) -> None:
+    """Refuse a split that claims to be by patient and is not; `passed` names patients whose leak is published."""
     unknown = int((patients[sides != UNUSED] == "").sum())
     if unknown:
         raise LeakError(
             f"split {name} claims to be by patient, but {unknown} rows have no patient; split by beat, or build from recordings"
         )
-    shared = overlap(sides, patients)
+    shared = {patient: where for patient, where in overlap(sides, patients).items() if patient not in passed}
     if shared:
         patient, where = next(iter(shared.items()))
         raise LeakError(

@@ -1,6 +1,7 @@
 """Read the MIT-BIH Arrhythmia Database as it lies on PhysioNet: 48 records of 47 subjects, two leads, 360 Hz."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ DS1 = [
     "223",
     "230",
 ]
-# 202 stands in DS2 there although it is the person of 201, who stands in DS1: here both follow 201
+# 202 stands in DS2 there although it is the person of 201, who stands in DS1: here it is a part of its own
 DS2 = [
     "100",
     "103",
@@ -82,6 +83,7 @@ DS2 = [
 ]
 PACED = ["102", "104", "107", "217"]
 SAME_SUBJECT = {"202": "201"}  # two records of one person (PhysioNet's record notes)
+SHARED = "DS2 of DS1's person"
 
 
 def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
@@ -101,11 +103,16 @@ def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> 
 
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
     """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
+    seen: set[str] = set()
     for name in _names(raw):
         try:
-            yield read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
+            record = read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
         except RecordError as fault:
             yield fault
+            continue
+        again = name in SAME_SUBJECT or record.patient in seen
+        seen.add(record.patient)
+        yield replace(record, folds={"patients": patient_set(record.patient, again)})
 
 
 def _names(raw: Path) -> list[str]:
@@ -134,7 +141,6 @@ def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> 
         gain=tuple(map(float, header.adc_gain)),
         zero=tuple(map(int, header.baseline)),
         marks=marks,
-        folds={"patients": patient_set(_subject(name, header.comments))},
     )
 
 
@@ -235,8 +241,13 @@ def _subject(name: str, comments: Collection[str]) -> str:
     return SAME_SUBJECT.get(name, name)
 
 
-def patient_set(patient: str) -> str:
-    """Name the side of the usual division by patient; made-up subjects alternate between its two sides."""
+def patient_set(patient: str, again: bool = False) -> str:
+    """Name the part of the usual division by patient; made-up subjects alternate between its two sides.
+
+    `again` marks a further record of a person who was met before.
+    """
+    if again:
+        return SHARED
     if patient in PACED:
         return "paced"
     if patient in DS1 or patient in DS2:
