@@ -1,4 +1,4 @@
-"""A table of results, published beside ours."""
+"""The tables of a family of runs, published beside ours."""
 
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from pqrst.parsing import parse
 
 
 def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path) -> None:
-    """Build one table."""
-    text, data = tables.build(parse(Table, read_resolved(settings), settings.stem), scores, recorded)
+    """Build every table of one family."""
+    page = {name: parse(Table, given, name) for name, given in read_resolved(settings).items()}
+    text, data = tables.build(page, scores, recorded)
     write_text(markdown, text)
     write_text(csv, data.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
     log.info("%s", text)

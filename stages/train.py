@@ -1,5 +1,6 @@
 """A run's networks, one a seed, with DVCLive's log of the training."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,10 @@ def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> No
             yield on_epoch
         write_json(log / member / "timing.json", {"epochs": len(times), "seconds": sum(times)})
 
-    fitting.train(read_run(settings), open_data(data, split), out, _stage.scratch(), logger)
+    variants = read_run(settings)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, cores // variants[0].train.threads)
+    fitting.train(variants, open_data(data, split), fitting.Places(out, _stage.scratch()), logger, workers)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from pqrst import catalog
 from pqrst.errors import SettingsError
-from pqrst.losses import ce, iwl
+from pqrst.losses import cb_focal, ce, class_balanced, focal, iwl, ldam
+from pqrst.losses._balance import batch_weights, train_weights
 from pqrst.parsing import parse
 
 NAMES = catalog.names("losses")
@@ -231,3 +232,101 @@ def test_numbers_out_of_range_are_refused(module, given):
     """Name the setting that lies outside its range."""
     with pytest.raises(SettingsError, match=next(iter(given))):
         parse(module.Params, given, "losses")
+
+
+FOCAL = {0.9: 0.001054, 0.5: 0.173287, 0.1: 1.865094, 0.01: 4.513527}  # spec 7; γ = 2
+
+
+@pytest.mark.parametrize("p", FOCAL)
+def test_focal_gives_the_published_numbers(p):
+    """Match the vectors of the usual focal loss, and their fifth where the published code divides by five classes."""
+    logits = torch.log(torch.tensor([[p, *[(1 - p) / 4] * 4]], dtype=torch.float64))
+    for divide, share in ((False, 1), (True, 5)):
+        loss = focal.build("single", COUNTS, focal.Params(divide_by_classes=divide))
+        assert loss(logits, torch.tensor([0])).item() == pytest.approx(FOCAL[p] / share, abs=1e-6)
+
+
+@pytest.mark.parametrize("module", [focal, cb_focal])
+def test_focal_without_gamma_fades_nothing(module):
+    """Be cross-entropy at γ = 0 where classes weigh alike."""
+    logits, target = problem("single")
+    p = module.Params(gamma=0.0) if module is focal else module.Params(gamma=0.0, beta=0.0)
+    torch.testing.assert_close(module.build("single", COUNTS, p)(logits, target), F.cross_entropy(logits, target))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_keeps_a_finite_gradient_where_a_row_is_certain(gamma):
+    """Send no infinity back from rows that are certainly right or certainly wrong."""
+    logits = torch.tensor([[60.0, -60.0], [-60.0, 60.0]], requires_grad=True)
+    focal.build("single", (1, 1), focal.Params(gamma=gamma))(logits, torch.tensor([0, 0])).backward()
+    assert logits.grad.isfinite().all()
+
+
+def test_sigmoid_focal_by_hand():
+    """Fade each cell by itself: p = 3/4 at a logit of ln 3, so (1/4)² ln(4/3) and (3/4)² ln 4."""
+    loss = focal.build("multi", (1, 1), focal.Params())
+    found = loss(torch.tensor([[LN3, LN3]]), torch.tensor([[1, 0]])).item()
+    assert found == pytest.approx((math.log(4 / 3) / 16 + 9 * math.log(4) / 16) / 2, rel=1e-6)
+    with pytest.raises(SettingsError, match="divide_by_classes needs a single-label task"):
+        focal.build("multi", (1, 1), focal.Params(divide_by_classes=True))
+
+
+def test_train_weights_by_hand():
+    """Weigh by plain frequency at β = 1, alike at β = 0, by (1 − β)/(1 − β^n) between, and 1 on average."""
+    counts = torch.tensor([1, 3], dtype=torch.float64)
+    assert train_weights(counts, 1.0).tolist() == pytest.approx([1.5, 0.5])
+    assert train_weights(counts, 0.0).tolist() == pytest.approx([1, 1])
+    assert train_weights(counts, 0.5).tolist() == pytest.approx([2 * 7 / 11, 2 * 4 / 11])  # 1 and 4/7 over their mean
+    assert train_weights(torch.tensor([0.0, 5, 5]), 0.9).tolist() == pytest.approx([0, 1, 1])
+
+
+def test_batch_weights_are_the_published_ones():
+    """Count in the batch with β = (B − 1)/B and 1e-6 below the line: four rows, three of class 0 and one of class 1."""
+    found = batch_weights(torch.tensor([0, 0, 0, 1]), 3).tolist()
+    assert found[:2] == pytest.approx([0.25 / (1 - 0.75**3 + 1e-6), 0.25 / (1 - 0.75 + 1e-6)])
+    assert math.isfinite(found[2])
+
+
+@pytest.mark.parametrize("counts", ["train", "batch"])
+def test_class_balanced_weighs_rows_and_divides_by_their_number(counts):
+    """Average w_y (−ln p_y) over rows, the focal one with (1 − p)² in it."""
+    logits, target = problem("single")
+    u = F.cross_entropy(logits, target, reduction="none")
+    weights = batch_weights(target, 4) if counts == "batch" else train_weights(torch.tensor(COUNTS), 0.99)
+    expected = u * weights[target]
+    plain = class_balanced.build("single", COUNTS, class_balanced.Params(beta=0.99, counts=counts))
+    torch.testing.assert_close(plain(logits, target), expected.mean().float())
+    faded = cb_focal.build("single", COUNTS, cb_focal.Params(beta=0.99, counts=counts))
+    torch.testing.assert_close(faded(logits, target), (expected * (1 - torch.exp(-u)) ** 2).mean().float())
+
+
+def test_ldam_widens_the_margin_of_rare_classes():
+    """Give 16 times fewer rows twice the margin, and the rarest class the widest."""
+    assert ldam.margins(torch.tensor([16, 1]), 0.05).tolist() == pytest.approx([0.025, 0.05])
+    logits, target = torch.zeros(2, 2), torch.tensor([0, 1])
+    found = ldam.build("single", (16, 1), ldam.Params())(logits, target).item()
+    assert found == pytest.approx((math.log(1 + math.exp(0.5)) + math.log(1 + math.exp(1))) / 2, rel=1e-6)
+
+
+def test_ldam_counts_in_the_batch_where_that_is_wanted():
+    """Follow the batch's own counts, whatever those of the train rows are."""
+    logits, target = problem("single")
+    found = [
+        ldam.build("single", c, ldam.Params(counts="batch"))(logits, target).item() for c in (COUNTS, sorted(COUNTS))
+    ]
+    assert found[0] == found[1]
+    assert found[0] != ldam.build("single", COUNTS, ldam.Params())(logits, target).item()
+
+
+def test_ldam_without_margin_is_cross_entropy():
+    """Scale logits alone where the margin is nothing."""
+    logits, target = problem("single")
+    loss = ldam.build("single", COUNTS, ldam.Params(max_margin=0.0, scale=1.0))
+    torch.testing.assert_close(loss(logits, target), F.cross_entropy(logits, target))
+
+
+@pytest.mark.parametrize("module", [class_balanced, cb_focal, ldam])
+def test_a_class_without_train_rows_spoils_nothing(module):
+    """Stay finite where made-up recordings lack a class."""
+    logits, target = problem("single")
+    assert module.build("single", (9, 3, 0, 1), module.Params())(logits, target.clamp(max=1)).isfinite()

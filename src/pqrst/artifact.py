@@ -47,6 +47,7 @@ class Contract:
     settings_digest: str
     train: dict[str, Any] = field(default_factory=dict)  # the settings of the training, its loss among them
     epochs: int = 0  # that were run, of those that were allowed
+    value: str = ""  # of the setting that the run is made over
     schema: int = SCHEMA
 
 
@@ -77,8 +78,9 @@ def input_of(meta: Meta) -> dict[str, Any]:
     return {"shape": list(meta.shape[1:]), **{key: getattr(meta, key) for key in told}}
 
 
-def member(seed: int) -> str:
-    return f"seed-{seed}"
+def member(seed: int, value: str = "") -> str:
+    """Name the folder of one network of a run: its seed, below the value that the run is made over."""
+    return f"{value}/seed-{seed}" if value else f"seed-{seed}"
 
 
 def save(
@@ -96,10 +98,13 @@ def save(
 
 
 def members(run: Path) -> list[Path]:
-    """List the trained networks of a run, one a seed, the lowest seed first."""
-    names = {path.parent.name: path.parent for path in run.glob("*/contract.json")}
-    seeds = {int(found[1]): names[found[0]] for found in map(re.compile(r"seed-(-?\d+)").fullmatch, names) if found}
-    return [folder for _, folder in sorted(seeds.items())]
+    """List the trained networks of a run, by value and seed, the lowest seed first."""
+    found = []
+    for path in run.rglob("contract.json"):
+        seed = re.fullmatch(r"seed-(-?\d+)", path.parent.name)
+        if seed:
+            found.append((path.parent.parent, int(seed[1]), path.parent))
+    return [folder for _, _, folder in sorted(found)]
 
 
 def load(folder: Path, device: str = "cpu") -> Predictor:

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _record(given: argparse.Namespace) -> None:
-    settings = read_run(given.root / "resolved" / "runs" / f"{given.run}.yaml")
+    settings = read_run(given.root / "resolved" / "runs" / f"{given.run}.yaml")[0]
     scores = given.root / "data" / "scores" / settings.family / given.run
     for file in ledger.record(scores, given.run, given.root / "metrics" / "paper"):
         console.log.info("recorded %s", file)

@@ -40,7 +40,9 @@ def evaluate(
 ) -> Evaluation:
     """Compute the wanted scores, per-class detail and the confusion matrix."""
     decided = predictions(probability, task)
-    found = {name: scores.score(name, labels, probability, decided) for name in dict.fromkeys((*wanted, *HEADLINE))}
+    found = {
+        name: scores.score(name, labels, probability, decided, classes) for name in dict.fromkeys((*wanted, *HEADLINE))
+    }
     matrix = confusion(labels, decided, len(classes)) if task == "single" else None
     return Evaluation(found, per_class(labels, decided, classes), None if matrix is None else matrix.tolist())
 
@@ -52,22 +54,21 @@ def confusion(labels: np.ndarray, decided: np.ndarray, n_classes: int) -> np.nda
 
 def per_class(labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
     """Give recall, specificity, precision, F1 and the number of true rows of each class."""
-    truth, said = (scores.one_hot(values, len(classes)).astype(bool) for values in (labels, decided))
-    rows = []
-    for place, name in enumerate(classes):
-        t, s = truth[:, place], said[:, place]
-        hit, missed, wrong, rest = (int(n.sum()) for n in (t & s, t & ~s, ~t & s, ~t & ~s))
-        row = {
-            "recall": _share(hit, hit + missed),
-            "specificity": _share(rest, rest + wrong),
-            "precision": _share(hit, hit + wrong),
-        }
-        rows.append({"class": name, **row, "f1": _share(2 * hit, 2 * hit + missed + wrong), "rows": hit + missed})
-    return rows
+    truth, said = (scores.one_hot(values, len(classes)) for values in (labels, decided))
+    counts = scores.counts_of_labels(truth, said)
+    found = {name: function(counts).tolist() for name, function in scores.BY_CLASS.items()}
+    found["rows"] = (counts.hit + counts.missed).tolist()
+    return [
+        {"class": name, **{key: values[place] for key, values in found.items()}} for place, name in enumerate(classes)
+    ]
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def by_group(labels: np.ndarray, decided: np.ndarray, groups: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
+    """Give a confusion matrix for each group of rows, such as the rows of one patient."""
+    return {
+        str(group): confusion(labels[groups == group], decided[groups == group], n_classes)
+        for group in np.unique(groups)
+    }
 
 
 def roc(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

@@ -1,9 +1,10 @@
-"""Every seed of one run, trained: data and split in, a folder per trained network out."""
+"""Every value and seed of one run, trained: data and split in, a folder per trained network out."""
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,22 @@ from pqrst.errors import SettingsError
 from pqrst.params import RunSettings
 from pqrst.parsing import parse
 from pqrst.sides import Opened
+from pqrst.workers import side_by_side
+
+Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where trained networks go, and where their checkpoints are kept."""
+
+    out: Path
+    scratch: Path
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What all seeds of a run share."""
+    """What training one network needs."""
 
     settings: RunSettings
     opened: Opened
@@ -30,26 +42,32 @@ class Prepared:
 
 def settings_digest(s: RunSettings) -> str:
     """Name all that decides a network but its seed and the data."""
-    chosen = {key: value for key, value in asdict(s).items() if key not in ("seeds", "run", "system", "family", "split")}
+    chosen = {
+        key: value
+        for key, value in asdict(s).items()
+        if key not in ("seeds", "run", "value", "system", "family", "split")
+    }
     chosen["train"] = {key: value for key, value in chosen["train"].items() if key != "seeds"}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
-def train(s: RunSettings, opened: Opened, out: Path, scratch: Path, logger: Callable[[str], Any]) -> None:
-    """Train every seed of a run; `logger(member)` is a context that gives what to call after each epoch."""
-    training.prepare_process(s.train.threads)
-    where = training.device(s.train.device)
-    x, rows = opened.bundle.x, opened.sides.rows("train")
-    run = Prepared(s, opened, loaders.fit_standardisation(s.train.standardise, x, rows), settings_digest(s))
-    data, learn = _data(run, where), _lesson(run, where)
-    kept = scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}"
-    for seed in s.seeds:
-        log.info(
-            "run %s, seed %s: %s train rows, %s epochs at most, on %s", s.run, seed, len(rows), s.train.epochs, where
-        )
-        with logger(artifact.member(seed)) as on_epoch:
-            fitted = training.fit(learn, data, seed, kept / f"{seed}.safetensors", on_epoch)
-        artifact.save(out / artifact.member(seed), _contract(run, seed, fitted), fitted.weights, fitted.history)
+def train(variants: Sequence[RunSettings], opened: Opened, places: Places, logger: Logger, workers: int = 1) -> None:
+    """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch."""
+    training.prepare_process(variants[0].train.threads)
+    jobs = [partial(_train_one, s, seed, opened, places, logger) for s in variants for seed in s.seeds]
+    side_by_side(jobs, workers if training.device(variants[0].train.device).type == "cpu" else 1)
+
+
+def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger: Logger) -> None:
+    where, rows = training.device(s.train.device), opened.sides.rows("train")
+    standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
+    run = Prepared(s, opened, standardisation, settings_digest(s))
+    kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
+    member = artifact.member(seed, s.value)
+    log.info("run %s, %s: %s train rows, %s epochs at most, on %s", s.run, member, len(rows), s.train.epochs, where)
+    with logger(member) as on_epoch:
+        fitted = training.fit(_lesson(run, where), _data(run, where, seed), seed, kept, on_epoch)
+    artifact.save(places.out / member, _contract(run, seed, fitted), fitted.weights, fitted.history)
 
 
 def _build(run: Prepared) -> torch.nn.Module:
@@ -66,7 +84,7 @@ def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
     return training.Lesson(lambda: _build(run), loss.to(where), s.train)
 
 
-def _data(run: Prepared, where: torch.device) -> training.Data:
+def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     s, bundle, t = run.settings, run.opened.bundle, run.settings.train
     rows, chosen = (run.opened.sides.rows(side) for side in ("train", "validation"))
     counts, labels = bundle.class_counts(rows), torch.from_numpy(bundle.y[rows].astype(np.int64))
@@ -74,7 +92,7 @@ def _data(run: Prepared, where: torch.device) -> training.Data:
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
     weights = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
     return training.Data(
-        train_x=loaders.resident(bundle.x, rows, run.standardisation, where),
+        train_x=loaders.resident(bundle.x, rows, run.standardisation, where, loaders.Augmentation(t.augment, seed)),
         train_y=labels.to(where),
         validation_x=loaders.resident(bundle.x, chosen, run.standardisation, where),
         validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
@@ -95,4 +113,5 @@ def _contract(run: Prepared, seed: int, fitted: training.Fitted) -> artifact.Con
         output=f"logits; {last}", split=s.split, best_epoch=fitted.best_epoch,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)}, epochs=len(fitted.history),
+        value=s.value,
     )  # fmt: skip

@@ -13,8 +13,8 @@ from pqrst.errors import DataError
 
 
 def record(scores: Path, run: str, ledger: Path) -> list[Path]:
-    """Copy every seed's result of a real run to ledger/<run>/<seed>.json; all seeds or none."""
-    members = sorted(scores.glob("*/scores.json"))
+    """Copy every seed's result of a real run to ledger/<run>/[<value>/]<seed>.json; all seeds or none."""
+    members = sorted(scores.rglob("seed-*/scores.json"))
     if not members:
         raise DataError(f"{scores} holds no scores; evaluate the run with `dvc repro evaluate@{run}`")
     results = [json.loads(member.read_text()) for member in members]
@@ -25,14 +25,14 @@ def record(scores: Path, run: str, ledger: Path) -> list[Path]:
     written = []
     for member, result in zip(members, results, strict=True):
         packed = pack(np.load(member.parent / "predictions.npy"))
-        written.append(ledger / run / f"{result['seed']}.json")
+        written.append(ledger / run / member.parent.parent.relative_to(scores) / f"{result['seed']}.json")
         write_json(written[-1], result | {"predicted": packed})
     return written
 
 
-def read(ledger: Path, run: str) -> list[dict[str, Any]]:
-    """Give the recorded results of a run, one a seed."""
-    return [json.loads(file.read_text()) for file in sorted((ledger / run).glob("*.json"))]
+def read(ledger: Path, run: str, value: str = "") -> list[dict[str, Any]]:
+    """Give the recorded results of a run, or of one value that it is made over, one a seed."""
+    return [json.loads(file.read_text()) for file in sorted((ledger / run / value).glob("*.json"))]
 
 
 def pack(predicted: np.ndarray) -> str:

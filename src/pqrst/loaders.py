@@ -9,6 +9,7 @@ import torch
 
 EPSILON = 1e-8
 CHUNK_ROWS = 8192
+MASK_SAMPLES = 20
 Kind = Literal["none", "row", "train"]
 
 
@@ -48,11 +49,40 @@ def standardise(x: torch.Tensor, s: Standardisation) -> torch.Tensor:
     return (x - x.new_tensor(s.mean).view(shape)) / (x.new_tensor(s.deviation).view(shape) + EPSILON)
 
 
-def resident(x: np.ndarray, rows: np.ndarray, s: Standardisation, device: torch.device) -> torch.Tensor:
-    """Bring the chosen rows to the device, standardised, as float32."""
+@dataclass(frozen=True)
+class Augmentation:
+    """Noise, masks and scaling laid over the train rows once, before they are standardised.
+
+    The kinds are those of the heartbeat original, which augmented its validation rows as well. Whether its factor N(1, 0.1)
+    was drawn for a row or for a value is not known; for a row it would vanish in the standardisation, so it is by value.
+    """
+
+    kind: str = "none"  # noise, then _scale and _mask (one stretch) or _mask2 (two) in its name
+    seed: int = 0
+
+
+def augment(x: np.ndarray, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Zero stretches of 20 values, add N(0, 0.01), multiply by N(1, 0.1): rows (n, ..., T) to the same shape."""
+    if a.kind == "none":
+        return x
+    x = x.astype(np.float32)
+    masks = 2 if a.kind.endswith("_mask2") else 1 if a.kind.endswith("_mask") else 0
+    for _ in range(masks):
+        start = rng.integers(max(1, x.shape[-1] - MASK_SAMPLES + 1), size=(*x.shape[:-1], 1))
+        place = np.arange(x.shape[-1])
+        x[(place >= start) & (place < start + MASK_SAMPLES)] = 0
+    x += 0.01 * rng.standard_normal(x.shape, np.float32)
+    return x * (1 + 0.1 * rng.standard_normal(x.shape, np.float32)) if "_scale" in a.kind else x
+
+
+def resident(
+    x: np.ndarray, rows: np.ndarray, s: Standardisation, device: torch.device, a: Augmentation = Augmentation()
+) -> torch.Tensor:
+    """Bring the chosen rows to the device, augmented and standardised, as float32."""
+    rng = np.random.default_rng(a.seed)
     out = torch.empty((len(rows), *x.shape[1:]), dtype=torch.float32, device=device)
     for start in range(0, len(rows), CHUNK_ROWS):
-        part = torch.from_numpy(x[rows[start : start + CHUNK_ROWS]].astype(np.float32))
+        part = torch.from_numpy(augment(x[rows[start : start + CHUNK_ROWS]], a, rng).astype(np.float32, copy=False))
         out[start : start + len(part)] = standardise(part.to(device), s)
     return out
 

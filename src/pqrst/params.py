@@ -36,6 +36,9 @@ class Train:
     stop_patience: Annotated[int, Between(0)]
     class_weight_alpha: Positive
     sampler_ratio: Positive
+    augment: Literal[
+        "none", "noise", "noise_mask", "noise_mask2", "noise_scale", "noise_scale_mask", "noise_scale_mask2"
+    ]
     standardise: Literal["none", "row", "train"]
     precision: Literal["fp32", "bf16"]
     threads: Count
@@ -98,7 +101,10 @@ class System:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model that some table shows; a run with `set` is pinned, the override layer passes it by."""
+    """One trained model that some table shows, or one for each value of the setting in `over`.
+
+    A run with `set` or `over` is pinned: the override layer passes it by.
+    """
 
     system: str
     family: str
@@ -107,6 +113,7 @@ class Run:
     split: str
     model: str
     set: dict[str, Any] = field(default_factory=dict)
+    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,19 +130,22 @@ class Profile:
 class Row:
     """One line of a table: a run, its name in print, and the published cells."""
 
-    run: str
     name: str
     published: dict[str, float | None]
+    run: str = ""  # none where a published line is shown and not rerun
+    value: str = ""  # of a run over several values
+    misprinted: dict[str, float] = field(default_factory=dict)  # what stands in print where `published` mends it
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of results; `family` is the folder of scores that its rows stand in."""
+    """One table of results."""
 
     title: str
-    family: str
     scores: dict[str, str]  # score -> heading
     rows: tuple[Row, ...]
+    tested: str  # the score by which rows are held against the baseline
+    baseline: str = ""  # the name of a row; none: nothing is tested
     note: str = ""
 
 
@@ -159,7 +169,7 @@ class Settings:
     systems: dict[str, System]
     runs: dict[str, Run]
     scores: tuple[str, ...]
-    tables: dict[str, Table]
+    tables: dict[str, dict[str, Table]]  # family of runs -> its tables
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,7 @@ class RunSettings:
     seeds: tuple[int, ...]
     train: Train
     code: dict[str, str]  # file -> SHA-256 of the components used
+    value: str = ""  # of the setting that the run is made over
 
 
 def load(path: Path) -> Settings:
@@ -218,9 +229,6 @@ def _checked(s: Settings) -> Settings:
         image_settings(s, name)
     for name, system in s.systems.items():
         known(system.loss, s.losses, f"systems.{name}.loss")
-    for name, table in s.tables.items():
-        for place, row in enumerate(table.rows):
-            known(row.run, s.runs, f"tables.{name}.rows[{place}].run")
     return s
 
 
@@ -272,6 +280,7 @@ def read_resolved(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text()))
 
 
-def read_run(path: Path) -> RunSettings:
-    """Read the resolved settings of one run."""
-    return parse(RunSettings, read_resolved(path), path.stem)
+def read_run(path: Path) -> list[RunSettings]:
+    """Read the resolved settings of one run, one for each value that it is made over."""
+    given = read_resolved(path)
+    return [parse(RunSettings, one, path.stem) for one in (given["over"].values() if "over" in given else [given])]

@@ -4,18 +4,19 @@ Layers of a run's training settings, later ones over earlier ones: `defaults`, t
 override layer at the top of params.yaml (only for runs that are not pinned), the run's own `set`.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from pqrst import catalog, scores
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Run, RunSettings, Settings, Train, component, image_settings, known
+from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Train, component, image_settings, known
 from pqrst.parsing import nearest, number, parse
 
 
-def resolve(s: Settings) -> dict[str, RunSettings]:
-    """Give every run its complete settings; an override that no run takes is an error."""
+def resolve(s: Settings) -> dict[str, list[RunSettings]]:
+    """Give every run its complete settings, for each value it is made over; an override that no run takes is an error."""
     overrides = {"loss": s.loss, **{f"train.{key}": number(value) for key, value in s.train.items()}}
     overrides = {key: value for key, value in overrides.items() if value != AUTO}
     for key in s.train:
@@ -33,8 +34,10 @@ def resolve(s: Settings) -> dict[str, RunSettings]:
     return runs
 
 
-def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, list[str]]) -> RunSettings:
+def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, list[str]]) -> list[RunSettings]:
     run, path = s.runs[name], f"runs.{name}"
+    if len(run.over) > 1:
+        raise SettingsError(f"{path}.over names {' and '.join(run.over)}; a run is made over one setting")
     task = _check_run(s, run, path)
     layers: dict[str, Any] = {"loss": s.systems[run.system].loss}
     for place, layer in (("defaults", s.defaults), (f"systems.{run.system}.train", s.systems[run.system].train),
@@ -42,14 +45,39 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
         for key, value in layer.items():
             known(key, s.train, place)
             layers[f"train.{key}"] = number(value)
-    if not run.set and s.scope in ("all", run.system, name):
+    if not run.set and not run.over and s.scope in ("all", run.system, name):
         for key, value in overrides.items():
             if key != "loss" or task in catalog.load("losses", value).TASKS:
                 layers[key] = value
                 taken[key].append(name)
-    settings = {"model": dict(s.models[run.model] or {}), "losses": {k: dict(v or {}) for k, v in s.losses.items()}}
-    _pin(layers, settings, run.set, path)
-    return _finish(s, name, task, layers, settings)
+    return [_pinned(s, name, layers, point) for point in _values(run, path)]
+
+
+def _values(run: Run, path: str) -> list[tuple[str, Any]]:
+    """List the setting and each value that a run is made over; one empty pair for a plain run."""
+    for setting, values in run.over.items():
+        labels = [str(value) for value in values]
+        for label in labels:
+            if not re.fullmatch(r"[\w.+-]+", label) or label.startswith("."):
+                raise SettingsError(
+                    f"{path}.over.{setting}: {label!r} cannot name a folder; use letters, digits, _ . + -"
+                )
+        if len(set(labels)) < len(labels) or not labels:
+            raise SettingsError(f"{path}.over.{setting} must list different values, got {', '.join(labels) or 'none'}")
+        return [(setting, value) for value in values]
+    return [("", "")]
+
+
+def _pinned(s: Settings, name: str, layers: Mapping[str, Any], point: tuple[str, Any]) -> RunSettings:
+    """Lay a run's own `set` and one value of its `over` on top of all other layers."""
+    run, path, (setting, value) = s.runs[name], f"runs.{name}", point
+    model = value if setting == "model" else run.model
+    known(model, s.models, f"{path}.over.model")
+    task = _check_run(s, replace(run, model=model), path)
+    own = {"model": dict(s.models[model] or {}), "losses": {k: dict(v or {}) for k, v in s.losses.items()}}
+    above = dict(layers)
+    _pin(above, own, run.set | ({setting: value} if setting not in ("", "model") else {}), path)
+    return _finish(s, replace(run, model=model), (name, task, str(value)), above, own)
 
 
 def _check_run(s: Settings, run: Run, path: str) -> str:
@@ -84,8 +112,11 @@ def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, 
             raise SettingsError(f"{path}.set.{key} is not a setting; {nearest(key, known)}")
 
 
-def _finish(s: Settings, name: str, task: str, layers: Mapping[str, Any], settings: Mapping[str, Any]) -> RunSettings:
-    run, path, loss = s.runs[name], f"runs.{name}", layers["loss"]
+def _finish(
+    s: Settings, run: Run, which: tuple[str, str, str], layers: Mapping[str, Any], settings: Mapping[str, Any]
+) -> RunSettings:
+    (name, task, value), loss = which, layers["loss"]
+    path = f"runs.{name}"
     given = {key.removeprefix("train."): value for key, value in layers.items() if key.startswith("train.")}
     known(loss, s.losses, f"{path}.set.loss")
     if task not in catalog.load("losses", loss).TASKS:
@@ -96,31 +127,46 @@ def _finish(s: Settings, name: str, task: str, layers: Mapping[str, Any], settin
     return RunSettings(
         name, run.system, run.family, run.dataset, run.input, run.split, task, run.model, asdict(model), loss, asdict(losses),
         tuple(range(s.seed, s.seed + train.seeds)), train,
-        catalog.digests("models", run.model) | catalog.digests("losses", loss),
+        catalog.digests("models", run.model) | catalog.digests("losses", loss), value,
     )  # fmt: skip
 
 
-def _check_tables(s: Settings) -> None:
-    """Check that every score exists, and that a table shows runs of its own family and scores that are computed."""
+def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> None:
+    """Check that every score exists, and that a table shows runs of its own family, and values that they are made over."""
     for place, score in enumerate(s.scores):
         known(score, dict.fromkeys(scores.names()), f"scores[{place}]")
-    for name, table in s.tables.items():
-        for score in (*table.scores, *(cell for row in table.rows for cell in row.published)):
-            known(score, dict.fromkeys(s.scores), f"tables.{name}")
-        for place, row in enumerate(table.rows):
-            if s.runs[row.run].family != table.family:
-                raise SettingsError(
-                    f"tables.{name}.rows[{place}].run: {row.run} is of family {s.runs[row.run].family}, the table shows {table.family}"
-                )
+    for family, page in s.tables.items():
+        for name, table in page.items():
+            path = f"tables.{family}.{name}"
+            for score in (*table.scores, table.tested, *(cell for row in table.rows for cell in row.published)):
+                if not scores.of_matrix(score):
+                    known(score, dict.fromkeys(s.scores), path)
+            if table.baseline:
+                known(table.baseline, {row.name: 0 for row in table.rows if row.run}, f"{path}.baseline")
+            for place, row in enumerate(table.rows):
+                if row.run:
+                    _check_row(s, resolved, family, row, f"{path}.rows[{place}]")
+
+
+def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], family: str, row: Row, path: str) -> None:
+    known(row.run, s.runs, f"{path}.run")
+    if s.runs[row.run].family != family:
+        raise SettingsError(f"{path}.run: {row.run} is of family {s.runs[row.run].family}, the table shows {family}")
+    values = [found.value for found in resolved[row.run]]
+    if row.value not in values:
+        raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
 
 
 def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     """Give every file under resolved/ by its name: what each stage reads instead of params.yaml."""
-    _check_tables(s)
+    resolved = resolve(s)
+    _check_tables(s, resolved)
     profile = s.profiles[s.profile]
     made_up = {"records": profile.records, "minutes": profile.minutes, "seed": s.seed}
     files: dict[str, dict[str, Any]] = {}
-    own = {name: asdict(component(("datasets", name), given, f"databases.{name}")) for name, given in s.databases.items()}
+    own = {
+        name: asdict(component(("datasets", name), given, f"databases.{name}")) for name, given in s.databases.items()
+    }
     for name, settings in own.items():
         files[f"download/{name}.yaml"] = {"database": name, "source": profile.source, "settings": settings}
         if profile.source == "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
@@ -139,8 +185,10 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
             "dataset": image.dataset, "encoding": image.encoding, "settings": asdict(image_settings(s, name)),
             "code": catalog.digests("encodings", image.encoding),
         }  # fmt: skip
-    for name, run in resolve(s).items():
-        files[f"runs/{name}.yaml"] = asdict(run)
+    for name, found in resolved.items():
+        files[f"runs/{name}.yaml"] = (
+            {"over": {r.value: asdict(r) for r in found}} if s.runs[name].over else asdict(found[0])
+        )
     files["scores.yaml"] = {"scores": list(s.scores)}
-    files |= {f"tables/{name}.yaml": asdict(table) for name, table in s.tables.items()}
+    files |= {f"tables/{name}.yaml": {key: asdict(one) for key, one in page.items()} for name, page in s.tables.items()}
     return files

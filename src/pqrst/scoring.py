@@ -25,7 +25,10 @@ class Places:
 def evaluate(trained: Path, opened: Opened, wanted: Sequence[str], to: Places) -> dict[str, float]:
     """Score every network of a run on the test rows; give the headline, the mean over seeds."""
     rows = opened.sides.rows("test")
-    results = [_evaluate_one(folder, opened, rows, wanted, to.scores) for folder in artifact.members(trained)]
+    results = [
+        _evaluate_one(folder, opened, rows, wanted, to.scores / folder.relative_to(trained))
+        for folder in artifact.members(trained)
+    ]
     headline = {name: float(np.mean([r.scores[name] for r in results])) for name in evaluation.HEADLINE}
     rounded = {name: None if np.isnan(value) else round(value, 6) for name, value in headline.items()}
     write_json(to.metrics, rounded | {"synthetic": opened.bundle.meta.synthetic})
@@ -34,19 +37,20 @@ def evaluate(trained: Path, opened: Opened, wanted: Sequence[str], to: Places) -
 
 
 def _evaluate_one(
-    folder: Path, opened: Opened, rows: np.ndarray, wanted: Sequence[str], out: Path
+    folder: Path, opened: Opened, rows: np.ndarray, wanted: Sequence[str], target: Path
 ) -> evaluation.Evaluation:
     predictor, bundle = artifact.load(folder), opened.bundle
     contract, labels = predictor.contract, bundle.y[rows].astype(np.int64)
     probability = evaluation.probabilities(predictor.logits(bundle.x[rows]), contract.task)
     result = evaluation.evaluate(labels, probability, contract.task, contract.classes, wanted)
-    target = out / folder.name
+    decided = evaluation.predictions(probability, contract.task)
     target.mkdir(parents=True, exist_ok=True)
     np.save(target / "probabilities.npy", probability)
-    np.save(target / "predictions.npy", evaluation.predictions(probability, contract.task).astype(np.int16))
+    np.save(target / "predictions.npy", decided.astype(np.int16))
     np.save(target / "rows.npy", rows)
     same = (
         "run",
+        "value",
         "system",
         "seed",
         "parameters",
@@ -59,26 +63,41 @@ def _evaluate_one(
         "epochs",
     )
     told = {key: getattr(contract, key) for key in same} | {"rows": len(rows), "leak": opened.sides.leak}
-    write_json(target / "scores.json", {**told, **asdict(result)})
+    people = bundle.rows["patient"].to_numpy(str)[rows]
+    write_json(
+        target / "scores.json", {**told, **asdict(result), "by_patient": _by_patient(labels, decided, people, contract)}
+    )
     return result
+
+
+def _by_patient(
+    labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: artifact.Contract
+) -> dict[str, str]:
+    """Give each patient's confusion matrix as one line of numbers: enough for intervals and tests, and small."""
+    if contract.task == "multi" or (people == "").any():
+        return {}
+    found = evaluation.by_group(labels, decided, people, len(contract.classes))
+    return {person: " ".join(map(str, matrix.ravel().tolist())) for person, matrix in found.items()}
 
 
 def _draw(trained: Path, opened: Opened, out: Path, plots: Path) -> None:
     """Write the curves of the first seed as tables for DVC's page, and every figure as PNG."""
     folders, classes = artifact.members(trained), opened.bundle.meta.classes
     page = Page(plots, trained.name, opened.bundle.meta.synthetic)
-    first = out / folders[0].name
+    first = out / folders[0].relative_to(trained)
     labels, probability = opened.bundle.y[np.load(first / "rows.npy")], np.load(first / "probabilities.npy")
     for kind, curve in (("roc", evaluation.roc), ("precision_recall", evaluation.precision_recall)):
         table = curve(labels.astype(np.int64), probability, classes)
         page.keep(table, kind)
-        figures.curves(table, page.title(f"{kind.replace('_', ' ')}, {first.name}"), plots / f"{kind}.png", page.note)
+        figures.curves(
+            table, page.title(f"{kind.replace('_', ' ')}, {first.relative_to(out)}"), plots / f"{kind}.png", page.note
+        )
     matrix = json.loads((first / "scores.json").read_text())["confusion"]
     if matrix is not None:
         page.keep(evaluation.confusion_table(matrix, classes), "confusion")
-        title = page.title(f"test rows, {first.name}")
+        title = page.title(f"test rows, {first.relative_to(out)}")
         figures.confusion(np.array(matrix), classes, title, plots / "confusion.png", page.note)
-    histories = {folder.name: pd.read_csv(folder / "history.csv") for folder in folders}
+    histories = {str(folder.relative_to(trained)): pd.read_csv(folder / "history.csv") for folder in folders}
     figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
     shares = sides.shares(opened.sides, opened.bundle)
     page.keep(shares, "shares")

@@ -47,7 +47,7 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
         made = splits.mix(made, bundle.y, np.random.default_rng(s.seed))
     counts = splits.class_table(made, bundle.y, len(bundle.meta.classes))
     told = {
-        "dataset": bundle.meta.dataset, "split": name, **asdict(s), "patients": len(set(patients) - {""}),
+        "dataset": bundle.meta.dataset, "split": name, **asdict(s), "patients": len(set(patients[made != splits.UNUSED]) - {""}),
         "patients_unknown": int((patients == "").sum()), "overlap": splits.overlap(made, patients),
         "rows": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
         "synthetic": bundle.meta.synthetic,

@@ -1,5 +1,6 @@
-"""What every loss does with its losses per row: average them, with or without weights."""
+"""What losses do with their losses per row: average them, with or without weights, and fade the easy ones."""
 
+import torch
 from torch import Tensor
 
 
@@ -10,3 +11,11 @@ def average(losses: Tensor, weight: Tensor | None) -> Tensor:
         return rows.mean()
     weight = weight.to(rows.dtype)
     return (weight * rows).sum() / weight.sum()
+
+
+def fading(u: Tensor, gamma: float) -> Tensor:
+    """Give focal loss's factor (1 − p)^γ from u = −ln p.
+
+    expm1 is exact where p is near 1; the floor keeps the gradient of a small power finite where u is 0.
+    """
+    return (-torch.expm1(-u)).clamp(min=torch.finfo(u.dtype).eps) ** gamma
