@@ -3,19 +3,23 @@
 from pathlib import Path
 
 import _stage
-from pqrst import tables
+from pqrst import figures, tables
 from pqrst.arrays import write_text
 from pqrst.console import log
 from pqrst.params import Table, read_resolved
 from pqrst.parsing import parse
 
 
-def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path) -> None:
+def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path, plots: Path) -> None:
     """Build every table of one family."""
     page = {name: parse(Table, given, name) for name, given in read_resolved(settings).items()}
     text, data = tables.build(page, scores, recorded)
     write_text(markdown, text)
     write_text(csv, data.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    for name, lines in data.groupby("table", sort=False):
+        table = page[str(name)]
+        tested = lines[lines["score"] == table.tested]
+        figures.rows(tested, table.title, table.scores[table.tested], plots / f"{name}.png")
     log.info("%s", text)
 
 

@@ -19,7 +19,7 @@ from pqrst.models import simple_cnn
 torch.manual_seed(0)
 model = simple_cnn.build((1, 32), 3, simple_cnn.Params(widths=(8,)))
 x = torch.randn(6, 1, 32)
-half, full = inference.logits(model, x, "bf16"), inference.logits(model, x)
+half, full = inference.logits(model, (x,), "bf16"), inference.logits(model, (x,))
 assert half.dtype == torch.float32, half.dtype
 assert next(model.parameters()).dtype == torch.float32
 print(float((half - full).abs().max()))
@@ -43,23 +43,23 @@ def x(rows=23):
 @pytest.mark.parametrize("size", [1, 5, 23, 100])
 def test_the_batch_size_does_not_change_logits(model, monkeypatch, size):
     """Give the same logits for one, five or all rows at once."""
-    whole = inference.logits(model, x())
+    whole = inference.logits(model, (x(),))
     monkeypatch.setattr(inference, "BATCH_ROWS", size)
-    assert torch.allclose(inference.logits(model, x()), whole, atol=1e-6)
+    assert torch.allclose(inference.logits(model, (x(),)), whole, atol=1e-6)
 
 
 def test_it_puts_the_network_into_evaluation_mode(model):
     """Leave dropout and batch statistics out, so that twice gives the same bits."""
     model.train()
-    first = inference.logits(model, x())
+    first = inference.logits(model, (x(),))
     assert not model.training
-    assert torch.equal(first, inference.logits(model, x()))
+    assert torch.equal(first, inference.logits(model, (x(),)))
 
 
 def test_it_changes_no_running_statistics_and_keeps_no_gradient(model):
     """Leave every buffer as it was, and give plain numbers."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    out = inference.logits(model, x())
+    out = inference.logits(model, (x(),))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not out.requires_grad
 
@@ -68,7 +68,7 @@ def test_logits_come_in_the_order_of_the_rows(monkeypatch):
     """Concatenate batches as they were cut."""
     monkeypatch.setattr(inference, "BATCH_ROWS", 2)
     rows = torch.arange(5.0).view(5, 1)
-    assert torch.equal(inference.logits(nn.Identity(), rows), rows)
+    assert torch.equal(inference.logits(nn.Identity(), (rows,)), rows)
 
 
 def test_full_precision_casts_nothing():

@@ -26,7 +26,7 @@ CLASSES, SAMPLES, EPOCHS = 3, 16, 6
 PLAIN = Train(
     epochs=4, seeds=1, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
     scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=0.0, sampler_ratio=0.0,
-    standardise="none", precision="fp32", threads=1, device="cpu",
+    augment="none", standardise="none", precision="fp32", threads=1, device="cpu",
 )  # fmt: skip
 LOSS = ce.build("single", (), ce.Params())
 SCHEDULES = {
@@ -83,7 +83,8 @@ def rows(n, seed):
 
 def data(**changed):
     """Make 42 train rows (five batches of eight and one of two) and 12 validation rows."""
-    return replace(Data(*rows(42, 1), *rows(12, 2), CLASSES), **changed)
+    (train_x, train_y), (validation_x, validation_y) = rows(42, 1), rows(12, 2)
+    return replace(Data((train_x,), train_y, (validation_x,), validation_y, CLASSES), **changed)
 
 
 def fit(folder, seed=5, build=linear, *, given=None, loss=LOSS, seen=None, **changed):
@@ -164,7 +165,7 @@ def test_the_learning_rate_follows_torchs_own_schedule(tmp_path, scheduler):
 
 def test_a_lone_last_row_makes_no_step_of_the_schedule(tmp_path):
     """Reach the end of a cosine after the steps that are really made: 41 rows are five batches of eight."""
-    given = data(train_x=data().train_x[:41], train_y=data().train_y[:41])
+    given = data(train_x=(data().train_x[0][:41],), train_y=data().train_y[:41])
     history = fit(tmp_path, given=given, epochs=2, scheduler="cosine").history
     assert [row["lr"] for row in history] == pytest.approx([0.01, 0.005], rel=1e-12)
 
@@ -318,9 +319,30 @@ def test_a_broken_checkpoint_is_told_of_and_training_starts_anew(tmp_path, monke
     assert "\n" not in said[0]
 
 
+class Beside(nn.Module):
+    """A network that looks only at the numbers beside the rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(2, CLASSES)
+
+    def forward(self, x, side):
+        assert len(x) == len(side)
+        return self.last(side)
+
+
+def test_numbers_beside_the_rows_reach_the_network(tmp_path):
+    """Hand each batch's own numbers to a network that takes them, in training and in validation."""
+    made = data()
+    sides = [torch.stack([y == 0, y == 1], dim=1).float() for y in (made.train_y, made.validation_y)]
+    given = replace(made, train_x=(*made.train_x, sides[0]), validation_x=(*made.validation_x, sides[1]))
+    history = fit(tmp_path, build=Beside, given=given, epochs=40, lr=0.1).history
+    assert history[-1]["validation_accuracy"] == 1
+
+
 def test_a_loss_that_is_no_number_ends_the_training_in_one_line(tmp_path):
     """Name the epoch and the next step, and keep no checkpoint of it."""
-    given = data(validation_x=torch.full((12, 1, SAMPLES), float("nan")))
+    given = data(validation_x=(torch.full((12, 1, SAMPLES), float("nan")),))
     with pytest.raises(SettingsError, match=r"^epoch 1: the validation loss is nan; lower train\.lr$"):
         fit(tmp_path, given=given)
     assert not any(tmp_path.iterdir())

@@ -69,6 +69,7 @@ class Meta:
     provenance: Mapping[str, Any]
     gain: tuple[float, ...] | None = None  # converter steps per mV, where x holds the converter's integers
     zero: tuple[int, ...] | None = None
+    side: tuple[str, ...] = ()  # names of the numbers that stand beside each row
     skipped: tuple[Mapping[str, str], ...] = ()
     shape: tuple[int, ...] = ()  # of x, rows first
     dtype: str = "float32"
@@ -87,6 +88,7 @@ class Bundle:
     x: np.ndarray  # (rows, lead, time) or (rows, channel, height, width), memory-mapped
     y: np.ndarray  # (rows,) class index, or (rows, classes) 0/1
     rows: pd.DataFrame  # record, patient, start, fold_*, quality; one line a row
+    side: np.ndarray | None = None  # (rows, columns) float32, where meta.side names columns
 
     def class_counts(self, chosen: np.ndarray | None = None) -> np.ndarray:
         """Count the rows of each class, or of the chosen row numbers only."""
@@ -100,7 +102,7 @@ class Writer:
     def __init__(self, folder: Path, row_shape: tuple[int, ...], dtype: str) -> None:
         self.folder, self.row_shape, self.dtype = folder, tuple(row_shape), np.dtype(dtype)
         self.partial = folder.with_name(folder.name + ".partial")
-        self.count, self._y, self._rows = 0, [], []  # type: ignore[var-annotated]
+        self.count, self._y, self._rows, self._side = 0, [], [], []  # type: ignore[var-annotated]
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.partial, ignore_errors=True)
@@ -115,13 +117,15 @@ class Writer:
             self._file, {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.row_shape)}
         )
 
-    def add(self, x: np.ndarray, y: np.ndarray, rows: pd.DataFrame) -> None:
-        """Append rows: x (n, *row_shape), y (n,) or (n, classes), rows with n lines."""
+    def add(self, x: np.ndarray, y: np.ndarray, rows: pd.DataFrame, side: np.ndarray | None = None) -> None:
+        """Append rows: x (n, *row_shape), y (n,) or (n, classes), rows with n lines, side (n, columns) or none."""
         if not len(x) == len(y) == len(rows) or x.shape[1:] != self.row_shape:
             raise DataError(f"{self.folder}: rows of shape {x.shape[1:]} where {self.row_shape} was promised")
         self._file.write(np.ascontiguousarray(x, self.dtype).data)
         self._y.append(np.asarray(y))
         self._rows.append(rows)
+        if side is not None:
+            self._side.append(side)
         self.count += len(x)
 
     def finish(self, meta: Meta) -> Meta:
@@ -132,6 +136,8 @@ class Writer:
         self._header()
         self._file.close()
         np.save(self.partial / "y.npy", np.concatenate(self._y).astype(np.int16))
+        if self._side:
+            np.save(self.partial / "side.npy", np.concatenate(self._side).astype(np.float32))
         pd.concat(self._rows).to_csv(self.partial / "rows.csv", index=False, lineterminator="\n")
         filled = replace(meta, shape=(self.count, *self.row_shape), dtype=self.dtype.name)
         write_json(self.partial / "meta.json", asdict(filled))
@@ -172,6 +178,7 @@ def read(folder: Path) -> Bundle:
     columns: defaultdict[str, Any] = defaultdict(lambda: str, {"start": np.int64})
     try:
         x, y = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
+        side = np.load(folder / "side.npy") if meta.side else None
         rows = pd.read_csv(folder / "rows.csv", dtype=columns, keep_default_na=False)
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:100]
@@ -180,7 +187,9 @@ def read(folder: Path) -> Bundle:
         raise DataError(
             f"{folder}: {len(x)} signals, {len(y)} labels, {len(rows)} rows; build it anew with `dvc repro`"
         )
-    return Bundle(meta, x, y, rows)
+    if side is not None and side.shape != (len(x), len(meta.side)):
+        raise DataError(f"{folder}: side.npy has shape {side.shape}; build it anew with `dvc repro`")
+    return Bundle(meta, x, y, rows, side)
 
 
 def digest(folder: Path) -> str:

@@ -3,26 +3,31 @@
 import json
 import re
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 from torch import nn
 
 from pqrst import catalog
 from pqrst.arrays import Meta, move_into_place, write_json
 from pqrst.errors import DataError
 from pqrst.inference import logits
-from pqrst.loaders import Standardisation, standardise
+from pqrst.loaders import Standardisation, beside, standardise
 from pqrst.parsing import convert, parse
 
 SCHEMA = 1
+WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
+SMALLEST = 1e-12  # probability whose logarithm is still taken
 TIMES = ("seconds", "samples_per_second", "gpu_memory_gb", "gpu_utilisation")  # differ from one repetition to the next
 
 
@@ -37,7 +42,7 @@ class Contract:
     classes: tuple[str, ...]
     model: str
     model_settings: dict[str, Any]
-    parameters: int
+    parameters: int | None  # none of an estimator
     input: dict[str, Any]  # shape of a row, axes, fs, leads, units, the settings that cut or encoded it
     standardise: Standardisation
     output: str
@@ -48,33 +53,63 @@ class Contract:
     train: dict[str, Any] = field(default_factory=dict)  # the settings of the training, its loss among them
     epochs: int = 0  # that were run, of those that were allowed
     value: str = ""  # of the setting that the run is made over
+    kind: str = "models"  # or classifiers
+    side: tuple[str, ...] = ()  # the numbers beside a row that the model takes
+    standardise_side: Standardisation = field(default_factory=lambda: Standardisation("none"))
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """A trained network that prepares rows exactly as in training."""
+class Predictor(ABC):
+    """A trained run that prepares rows exactly as in training."""
 
     contract: Contract
-    model: nn.Module
 
-    def logits(self, rows: np.ndarray) -> np.ndarray:
-        """Give logits (rows, classes) for rows of the shape that the contract names."""
+    def logits(self, rows: np.ndarray, side: np.ndarray | None = None) -> np.ndarray:
+        """Give logits (rows, classes) for rows of the shape that the contract names, with the numbers beside them."""
         expected = tuple(self.contract.input["shape"])
         if rows.shape[1:] != expected:
             raise DataError(f"run {self.contract.run} takes rows of shape {expected}, got {rows.shape[1:]}")
-        where = next(self.model.parameters()).device
+        chosen = None
+        if self.contract.side:
+            chosen = beside(side, self.contract.input["side"], self.contract.side).astype(np.float32)
         parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 4096))
-        return np.concatenate([self._part(rows[part], where) for part in parts])
+        return np.concatenate([self.part(rows[part], None if chosen is None else chosen[part]) for part in parts])
 
-    def _part(self, rows: np.ndarray, where: torch.device) -> np.ndarray:
-        x = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(where)
-        return logits(self.model, standardise(x, self.contract.standardise)).cpu().numpy()
+    @abstractmethod
+    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
+        """Give the logits of some thousand rows."""
+
+
+@dataclass(frozen=True)
+class NetworkPredictor(Predictor):
+    """A trained network."""
+
+    model: nn.Module
+
+    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
+        where = next(self.model.parameters()).device
+        inputs = [
+            standardise(torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(where), self.contract.standardise)
+        ]
+        if side is not None:
+            inputs.append(standardise(torch.from_numpy(side).to(where), self.contract.standardise_side))
+        return logits(self.model, tuple(inputs)).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class EstimatorPredictor(Predictor):
+    """A fitted scikit-learn estimator; its logits are logarithms of its probabilities."""
+
+    estimator: Any
+
+    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:  # noqa: ARG002 (the rows' own samples play no part)
+        return np.log(np.maximum(self.estimator.predict_proba(side), SMALLEST)).astype(np.float32)
 
 
 def input_of(meta: Meta) -> dict[str, Any]:
     """Say what a row of a Bundle is."""
-    told = ("axes", "fs", "leads", "units", "gain", "zero", "settings")
+    told = ("axes", "fs", "leads", "units", "gain", "zero", "side", "settings")
     return {"shape": list(meta.shape[1:]), **{key: getattr(meta, key) for key in told}}
 
 
@@ -83,18 +118,28 @@ def member(seed: int, value: str = "") -> str:
     return f"{value}/seed-{seed}" if value else f"seed-{seed}"
 
 
-def save(
-    folder: Path, contract: Contract, weights: Mapping[str, torch.Tensor], history: Sequence[Mapping[str, float]]
-) -> None:
-    """Write one trained network; the folder appears whole or not at all."""
+def save(folder: Path, contract: Contract, fitted: Mapping[str, bytes], history: Sequence[Mapping[str, float]]) -> None:
+    """Write one trained run, its weights or estimator by file name; the folder appears whole or not at all."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file(dict(weights), partial / "weights.safetensors")
-    table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
-    table.astype({"epoch": int}).to_csv(partial / "history.csv", index=False, lineterminator="\n")
+    for name, content in fitted.items():
+        (partial / name).write_bytes(content)
+    if history:
+        table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
+        table.astype({"epoch": int}).to_csv(partial / HISTORY, index=False, lineterminator="\n")
     write_json(partial / "contract.json", asdict(contract))
     move_into_place(partial, folder)
+
+
+def of_network(weights: Mapping[str, torch.Tensor]) -> dict[str, bytes]:
+    return {WEIGHTS: save_tensors(dict(weights))}
+
+
+def of_estimator(estimator: Any) -> dict[str, bytes]:
+    import skops.io  # noqa: PLC0415 (costs a second, and few runs need it)
+
+    return {ESTIMATOR: skops.io.dumps(estimator)}
 
 
 def members(run: Path) -> list[Path]:
@@ -115,11 +160,27 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
             raise DataError(f"{folder} holds no contract.json, so it is no trained run; train it with `dvc repro`")
         folder = found[0]
     contract = read_contract(folder)
+    if contract.kind == "classifiers":
+        return EstimatorPredictor(contract, _estimator(folder / ESTIMATOR, contract))
     module = catalog.load("models", contract.model)
     settings = parse(module.Params, contract.model_settings, f"{folder}/contract.json: model_settings")
     model = module.build(tuple(contract.input["shape"]), len(contract.classes), settings)
-    _fill(model, folder / "weights.safetensors", device)
-    return Predictor(contract, model.to(device, memory_format=torch.channels_last).eval())
+    _fill(model, folder / WEIGHTS, device)
+    return NetworkPredictor(contract, model.to(device, memory_format=torch.channels_last).eval())
+
+
+def _estimator(file: Path, contract: Contract) -> Any:
+    """Read an estimator; only the types that its own module names are built, so that a file cannot run code."""
+    import skops.io  # noqa: PLC0415 (costs a second, and few runs need it)
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
+
+    try:
+        return skops.io.loads(file.read_bytes(), trusted=list(catalog.load("classifiers", contract.model).TRUSTED))
+    except FileNotFoundError:
+        raise DataError(f"{file} is missing; train the run anew") from None
+    except (UntrustedTypesFoundException, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{file} cannot be read ({reason}); train the run anew") from None
 
 
 def _fill(model: nn.Module, file: Path, device: str) -> None:

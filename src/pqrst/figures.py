@@ -100,3 +100,24 @@ def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     axes.set_xticks(range(len(wide)), wide.index, rotation=_turn(list(wide.index)))
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     _save(figure, file, note)
+
+
+def rows(table: pd.DataFrame, title: str, heading: str, file: Path) -> None:
+    """Draw one score of a table's rows: published, recorded with its interval over patients, and ours."""
+    figure, axes = _axes(title, heading, "", (SIZE[0] + 1.5, 0.42 * len(table) + 1.6))
+    places = np.arange(len(table))[::-1]
+    low, high = table["recorded_low_by_patient"].astype(float), table["recorded_high_by_patient"].astype(float)
+    axes.hlines(places, low, high, color=COLOURS[0], linewidth=1.6, label="recorded: 95 % by patient")
+    made_up = " (synthetic)" if table["ours_synthetic"].any() else ""
+    for column, marker, colour, name in (
+        ("recorded_mean", "o", COLOURS[0], "recorded, real"),
+        ("published", "|", COLOURS[1], "published"),
+        ("ours_mean", "x", COLOURS[4], f"ours{made_up}"),
+    ):
+        if table[column].notna().any():
+            axes.scatter(table[column].astype(float), places, marker=marker, s=60, color=colour, label=name, zorder=3)
+    axes.set_yticks(places, table["row"])
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.margins(y=0.6 / len(table))
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    _save(figure, file, "x: synthetic recordings" if made_up else "")

@@ -37,7 +37,17 @@ class Prepared:
     settings: RunSettings
     opened: Opened
     standardisation: loaders.Standardisation
+    side: "Beside"
     digest: str  # of the settings
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The numbers beside all rows that the model takes, and how they are standardised."""
+
+    columns: tuple[str, ...]
+    values: np.ndarray  # (rows, columns)
+    standardisation: loaders.Standardisation
 
 
 def settings_digest(s: RunSettings) -> str:
@@ -61,13 +71,45 @@ def train(variants: Sequence[RunSettings], opened: Opened, places: Places, logge
 def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger: Logger) -> None:
     where, rows = training.device(s.train.device), opened.sides.rows("train")
     standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
-    run = Prepared(s, opened, standardisation, settings_digest(s))
+    run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s))
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
+    if s.kind == "classifiers":
+        _fit_estimator(run, seed, places, logger)
+        return
     log.info("run %s, %s: %s train rows, %s epochs at most, on %s", s.run, member, len(rows), s.train.epochs, where)
     with logger(member) as on_epoch:
         fitted = training.fit(_lesson(run, where), _data(run, where, seed), seed, kept, on_epoch)
-    artifact.save(places.out / member, _contract(run, seed, fitted), fitted.weights, fitted.history)
+    contract = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
+    artifact.save(places.out / member, contract, artifact.of_network(fitted.weights), fitted.history)
+
+
+def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
+    """Fit a scikit-learn estimator to what stands beside the rows; validation rows, which it has no use for, train too."""
+    s, bundle, member = run.settings, run.opened.bundle, artifact.member(seed, run.settings.value)
+    module = catalog.load("classifiers", s.model)
+    p = parse(module.Params, s.model_settings, f"classifiers.{s.model}")
+    rows = np.sort(np.concatenate([run.opened.sides.rows(side) for side in ("train", "validation")]))
+    log.info("run %s, %s: %s train rows", s.run, member, len(rows))
+    with logger(member):
+        estimator = module.build(bundle.meta.side, bundle.meta.classes, seed, p)
+        estimator.fit(run.side.values[rows], bundle.y[rows].astype(np.int64))
+    artifact.save(places.out / member, _contract(run, seed, None, 0, 0), artifact.of_estimator(estimator), [])
+
+
+def _beside(s: RunSettings, opened: Opened, train_rows: np.ndarray) -> Beside:
+    """Choose what stands beside the rows for a model that takes it, and fit its standardisation."""
+    meta, module = opened.bundle.meta, catalog.load(s.kind, s.model)
+    columns = meta.side if module.ACCEPTS == "side" else getattr(module, "SIDE", ())
+    if not columns:
+        return Beside((), np.zeros((0, 0)), loaders.Standardisation("none"))
+    values = loaders.beside(opened.bundle.side, meta.side, columns)
+    kind: loaders.Kind = "none" if s.kind == "classifiers" else "train"
+    return Beside(tuple(columns), values, loaders.fit_standardisation(kind, values, train_rows))
+
+
+def _parameters(model: torch.nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def _build(run: Prepared) -> torch.nn.Module:
@@ -91,10 +133,11 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
     weights = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
+    augmentation = loaders.Augmentation(t.augment, seed)
     return training.Data(
-        train_x=loaders.resident(bundle.x, rows, run.standardisation, where, loaders.Augmentation(t.augment, seed)),
+        train_x=(loaders.resident(bundle.x, rows, run.standardisation, where, augmentation), *_side(run, rows, where)),
         train_y=labels.to(where),
-        validation_x=loaders.resident(bundle.x, chosen, run.standardisation, where),
+        validation_x=(loaders.resident(bundle.x, chosen, run.standardisation, where), *_side(run, chosen, where)),
         validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
         n_classes=len(bundle.meta.classes),
         class_weights=weights if t.class_weight_alpha else None,
@@ -102,16 +145,18 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     )
 
 
-def _contract(run: Prepared, seed: int, fitted: training.Fitted) -> artifact.Contract:
+def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:
+    return (loaders.resident(run.side.values, rows, run.side.standardisation, where),) if run.side.columns else ()
+
+
+def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> artifact.Contract:
     s, meta = run.settings, run.opened.bundle.meta
     last = {"single": "softmax gives probabilities", "multi": "a sigmoid gives each label's probability"}[s.task]
     return artifact.Contract(
-        run=s.run, system=s.system, seed=seed, task=s.task, classes=meta.classes,
-        model=s.model, model_settings=s.model_settings,
-        parameters=sum(p.numel() for p in _build(run).parameters() if p.requires_grad),
-        input=artifact.input_of(meta), standardise=run.standardisation,
-        output=f"logits; {last}", split=s.split, best_epoch=fitted.best_epoch,
+        run=s.run, value=s.value, system=s.system, seed=seed, task=s.task, classes=meta.classes,
+        kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
+        input=artifact.input_of(meta), standardise=run.standardisation, side=run.side.columns,
+        standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split, best_epoch=best_epoch,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
-        train={"loss": s.loss, **s.loss_settings, **asdict(s.train)}, epochs=len(fitted.history),
-        value=s.value,
+        train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
     )  # fmt: skip

@@ -25,7 +25,12 @@ def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
     with Writer(folder, _images(function, bundle, slice(0, 1), p).shape[1:], "float32") as writer:
         for start in track(starts, len(starts), "encode", "chunks"):
             part = slice(start, start + CHUNK_ROWS)
-            writer.add(_images(function, bundle, part, p), bundle.y[part], bundle.rows.iloc[part])
+            writer.add(
+                _images(function, bundle, part, p),
+                bundle.y[part],
+                bundle.rows.iloc[part],
+                None if bundle.side is None else bundle.side[part],
+            )
         return writer.finish(_meta(bundle.meta, name, asdict(p)))
 
 

@@ -14,8 +14,12 @@ def precision(name: str, where: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(where.type, torch.bfloat16) if name == "bf16" else nullcontext()
 
 
-def logits(model: nn.Module, x: torch.Tensor, precision_name: str = "fp32") -> torch.Tensor:
+Inputs = tuple[torch.Tensor, ...]  # rows, and for some networks the numbers that stand beside them
+
+
+def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32") -> torch.Tensor:
     """Give the logits of many rows, in evaluation mode, float32 (rows, classes)."""
     model.eval()
-    with torch.inference_mode(), precision(precision_name, x.device):
-        return torch.cat([model(part).float() for part in x.split(BATCH_ROWS)])
+    parts = zip(*(x.split(BATCH_ROWS) for x in inputs), strict=True)
+    with torch.inference_mode(), precision(precision_name, inputs[0].device):
+        return torch.cat([model(*part).float() for part in parts])

@@ -1,11 +1,13 @@
 """Rows of a Bundle as tensors on the device, standardised, and the order in which an epoch visits them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+
+from pqrst.errors import SettingsError
 
 EPSILON = 1e-8
 CHUNK_ROWS = 8192
@@ -85,6 +87,16 @@ def resident(
         part = torch.from_numpy(augment(x[rows[start : start + CHUNK_ROWS]], a, rng).astype(np.float32, copy=False))
         out[start : start + len(part)] = standardise(part.to(device), s)
     return out
+
+
+def beside(side: np.ndarray | None, have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Choose the columns that a model takes from the numbers beside the rows, (rows, columns)."""
+    missing = [name for name in wanted if name not in have]
+    if side is None or missing:
+        raise SettingsError(
+            f"the rows have no {', '.join(missing or wanted)} beside them; set window.side of their dataset, or another model"
+        )
+    return side[:, [list(have).index(name) for name in wanted]]
 
 
 def visiting_order(n: int, row_weights: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:

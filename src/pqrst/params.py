@@ -49,12 +49,14 @@ class Train:
 class Window:
     """How a recording is cut into rows."""
 
-    cut: Literal["beats", "equal", "whole"]
+    cut: Literal["beats", "around", "equal", "whole"]
     samples: Count
     step: Count = 1  # samples between the starts of windows of equal length
     every: Count = 1  # keep every n-th sample of a beat
     tail: Share = 0.0  # the part of the interval after the next mark that a beat's window still holds
+    before: Count = 1  # samples of the recording before a mark that a window around it holds
     leads: Literal["first", "all"] = "all"
+    side: Literal["none", "beats"] = "none"  # numbers beside each row: none, or the rhythm and shape of its beat
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Settings:
     images: dict[str, Image]
     encodings: dict[str, Any]
     models: dict[str, Any]
+    classifiers: dict[str, Any]
     losses: dict[str, Any]
     systems: dict[str, System]
     runs: dict[str, Run]
@@ -191,6 +194,7 @@ class RunSettings:
     train: Train
     code: dict[str, str]  # file -> SHA-256 of the components used
     value: str = ""  # of the setting that the run is made over
+    kind: Literal["models", "classifiers"] = "models"  # of the model: a network, or a scikit-learn estimator
 
 
 def load(path: Path) -> Settings:
@@ -220,13 +224,21 @@ def _checked(s: Settings) -> Settings:
     for name, data in s.datasets.items():
         known(data.database, s.databases, f"datasets.{name}.database")
         _check_classes(name, data)
-    for kind, entries in (("encodings", s.encodings), ("models", s.models), ("losses", s.losses)):
+    for kind, entries in (
+        ("encodings", s.encodings),
+        ("models", s.models),
+        ("classifiers", s.classifiers),
+        ("losses", s.losses),
+    ):
         for name, given in entries.items():
             component((kind, name), given, f"{kind}.{name}")
     for name, image in s.images.items():
         known(image.dataset, s.datasets, f"images.{name}.dataset")
         known(image.encoding, s.encodings, f"images.{name}.encoding")
         image_settings(s, name)
+    for name in s.classifiers:
+        if name in s.models:
+            raise SettingsError(f"classifiers.{name} stands under models too; a run could mean either")
     for name, system in s.systems.items():
         known(system.loss, s.losses, f"systems.{name}.loss")
     return s

@@ -7,7 +7,7 @@ override layer at the top of params.yaml (only for runs that are not pinned), th
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from pqrst import catalog, scores
 from pqrst.errors import SettingsError
@@ -72,26 +72,39 @@ def _pinned(s: Settings, name: str, layers: Mapping[str, Any], point: tuple[str,
     """Lay a run's own `set` and one value of its `over` on top of all other layers."""
     run, path, (setting, value) = s.runs[name], f"runs.{name}", point
     model = value if setting == "model" else run.model
-    known(model, s.models, f"{path}.over.model")
+    known(model, s.models | s.classifiers, f"{path}.over.model")
     task = _check_run(s, replace(run, model=model), path)
-    own = {"model": dict(s.models[model] or {}), "losses": {k: dict(v or {}) for k, v in s.losses.items()}}
+    own = {
+        "model": dict((s.models | s.classifiers)[model] or {}),
+        "losses": {k: dict(v or {}) for k, v in s.losses.items()},
+    }
     above = dict(layers)
     _pin(above, own, run.set | ({setting: value} if setting not in ("", "model") else {}), path)
     return _finish(s, replace(run, model=model), (name, task, str(value)), above, own)
 
 
+def _kind(s: Settings, model: str) -> Literal["models", "classifiers"]:
+    return "classifiers" if model in s.classifiers else "models"
+
+
 def _check_run(s: Settings, run: Run, path: str) -> str:
     """Check the names that a run gives; return the task of its dataset."""
     known(run.system, s.systems, f"{path}.system")
-    known(run.model, s.models, f"{path}.model")
+    known(run.model, s.models | s.classifiers, f"{path}.model")
     known(run.dataset, s.datasets, f"{path}.dataset")
     known(run.split, s.datasets[run.dataset].splits, f"{path}.split")
     inputs = {f"windows/{run.dataset}": "signal"} | {
         f"images/{n}": "image" for n, i in s.images.items() if i.dataset == run.dataset
     }
     known(run.input, inputs, f"{path}.input")
-    accepts = catalog.load("models", run.model, f"{path}.model").ACCEPTS
-    if accepts != inputs[run.input]:
+    module = catalog.load(_kind(s, run.model), run.model, f"{path}.model")
+    accepts = module.ACCEPTS
+    beside = accepts == "side" or getattr(module, "SIDE", ())
+    if beside and s.datasets[run.dataset].window.side == "none":
+        raise SettingsError(
+            f"{path}.model: {run.model} takes what stands beside rows; {run.dataset} has window.side none"
+        )
+    if accepts not in (inputs[run.input], "side"):
         one = {"image": "an image"}.get(accepts, f"a {accepts}")
         raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} holds {inputs[run.input]}s")
     return str(catalog.load("datasets", s.datasets[run.dataset].database).TASK)
@@ -122,12 +135,13 @@ def _finish(
     if task not in catalog.load("losses", loss).TASKS:
         raise SettingsError(f"{path}: the loss {loss} has no {task}-label form, and {run.dataset} is {task}-label")
     train = parse(Train, given, f"{path}.train")
-    model = component(("models", run.model), settings["model"], f"models.{run.model}")
+    kind = _kind(s, run.model)
+    model = component((kind, run.model), settings["model"], f"{kind}.{run.model}")
     losses = component(("losses", loss), settings["losses"][loss], f"losses.{loss}")
     return RunSettings(
         name, run.system, run.family, run.dataset, run.input, run.split, task, run.model, asdict(model), loss, asdict(losses),
         tuple(range(s.seed, s.seed + train.seeds)), train,
-        catalog.digests("models", run.model) | catalog.digests("losses", loss), value,
+        catalog.digests(kind, run.model) | catalog.digests("losses", loss), value, kind,
     )  # fmt: skip
 
 
@@ -138,7 +152,8 @@ def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> Non
     for family, page in s.tables.items():
         for name, table in page.items():
             path = f"tables.{family}.{name}"
-            for score in (*table.scores, table.tested, *(cell for row in table.rows for cell in row.published)):
+            known(table.tested, table.scores, f"{path}.tested")
+            for score in (*table.scores, *(cell for row in table.rows for cell in row.published)):
                 if not scores.of_matrix(score):
                     known(score, dict.fromkeys(s.scores), path)
             if table.baseline:

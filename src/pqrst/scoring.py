@@ -41,7 +41,9 @@ def _evaluate_one(
 ) -> evaluation.Evaluation:
     predictor, bundle = artifact.load(folder), opened.bundle
     contract, labels = predictor.contract, bundle.y[rows].astype(np.int64)
-    probability = evaluation.probabilities(predictor.logits(bundle.x[rows]), contract.task)
+    probability = evaluation.probabilities(
+        predictor.logits(bundle.x[rows], None if bundle.side is None else bundle.side[rows]), contract.task
+    )
     result = evaluation.evaluate(labels, probability, contract.task, contract.classes, wanted)
     decided = evaluation.predictions(probability, contract.task)
     target.mkdir(parents=True, exist_ok=True)
@@ -97,8 +99,10 @@ def _draw(trained: Path, opened: Opened, out: Path, plots: Path) -> None:
         page.keep(evaluation.confusion_table(matrix, classes), "confusion")
         title = page.title(f"test rows, {first.relative_to(out)}")
         figures.confusion(np.array(matrix), classes, title, plots / "confusion.png", page.note)
-    histories = {str(folder.relative_to(trained)): pd.read_csv(folder / "history.csv") for folder in folders}
-    figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
+    logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in folders}
+    histories = {name: pd.read_csv(file) for name, file in logs.items() if file.exists()}
+    if histories:
+        figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
     shares = sides.shares(opened.sides, opened.bundle)
     page.keep(shares, "shares")
     title = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"

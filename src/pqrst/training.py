@@ -24,7 +24,7 @@ from torchmetrics.functional.classification import (
 
 from pqrst.console import log, progress
 from pqrst.errors import SettingsError
-from pqrst.inference import logits, precision
+from pqrst.inference import Inputs, logits, precision
 from pqrst.loaders import batches, visiting_order
 from pqrst.params import Train
 
@@ -37,9 +37,9 @@ Row = dict[str, float]
 class Data:
     """Standardised rows on the training device."""
 
-    train_x: torch.Tensor
+    train_x: Inputs
     train_y: torch.Tensor
-    validation_x: torch.Tensor
+    validation_x: Inputs
     validation_y: torch.Tensor
     n_classes: int
     class_weights: torch.Tensor | None = None  # (classes,)
@@ -127,10 +127,10 @@ def fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Calla
 
 def _learner(lesson: Lesson, data: Data, seed: int) -> Learner:
     torch.manual_seed(seed)
-    t, model = lesson.settings, lesson.build().to(data.train_x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    t, model = lesson.settings, lesson.build().to(data.train_x[0].device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[t.optimizer]
     optimizer = kind(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
-    steps = sum(1 for _ in batches(torch.arange(len(data.train_x)), t.batch_size))
+    steps = sum(1 for _ in batches(torch.arange(len(data.train_y)), t.batch_size))
     return Learner(model, lesson.loss, optimizer, _scheduler(optimizer, t, steps), t)
 
 
@@ -152,9 +152,9 @@ def _epoch(learner: Learner, data: Data, seed: int, epoch: int) -> Row:
 
     All randomness is drawn from (seed, epoch), so a training that was cut off goes on to the same bits.
     """
-    started, lr, where = time.perf_counter(), learner.optimizer.param_groups[0]["lr"], data.train_x.device
+    started, lr, where = time.perf_counter(), learner.optimizer.param_groups[0]["lr"], data.train_x[0].device
     torch.manual_seed(seed * 1_000_003 + epoch)
-    order = visiting_order(len(data.train_x), data.row_weights, torch.Generator().manual_seed(seed * 1_000_033 + epoch))
+    order = visiting_order(len(data.train_y), data.row_weights, torch.Generator().manual_seed(seed * 1_000_033 + epoch))
     train_loss = _train(learner, data, order.to(where))
     trained = time.perf_counter() - started
     row = {"epoch": float(epoch + 1), "lr": lr, "train_loss": train_loss, **_validate(learner, data)}
@@ -174,7 +174,7 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
         for part in batches(order, t.batch_size):
             y = data.train_y[part]
             with precision(t.precision, part.device):
-                out = learner.model(data.train_x[part])
+                out = learner.model(*(x[part] for x in data.train_x))
             value = learner.loss(out.float(), y, data.weight(y))
             learner.optimizer.zero_grad(set_to_none=True)
             value.backward()

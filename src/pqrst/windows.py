@@ -11,6 +11,7 @@ import pandas as pd
 from pqrst.arrays import Meta, Record, Writer
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
+from pqrst.features import beat_features
 from pqrst.params import Window
 
 
@@ -22,6 +23,8 @@ class Rows:
     y: np.ndarray  # (rows,) or (rows, classes)
     start: np.ndarray  # (rows,) sample number in the recording
     folds: Mapping[str, np.ndarray]  # name -> (rows,) text
+    side: np.ndarray | None = None  # (rows, columns)
+    columns: tuple[str, ...] = ()  # of side
 
 
 def beats(record: Record, w: Window) -> Rows:
@@ -30,16 +33,40 @@ def beats(record: Record, w: Window) -> Rows:
     The rule, found by rebuilding that set bit for bit: the window of mark j ends at int(a[j+1] + tail·(a[j+2] − a[j+1])),
     where the recording's length stands for the mark after the last; the last mark itself gives no beat.
     """
-    marks, signal = _marks(record), record.signal[0]
+    marks, signal, chosen = _marks(record), record.signal[0], _beats(record)
     at = np.append(marks.samples, record.signal.shape[1])
-    chosen = np.flatnonzero(marks.labels[:-1] >= 0)
     ends = (at[chosen + 1] + w.tail * (at[chosen + 2] - at[chosen + 1])).astype(np.int64)
     x = np.zeros((len(chosen), 1, w.samples), np.float32)
     for row, (start, end) in enumerate(zip(at[chosen], ends, strict=True)):
         scaled = _from_0_to_1(signal[start : end : w.every])[: w.samples]
         x[row, 0, : len(scaled)] = scaled
+    return _of_beats(record, w, x)
+
+
+def around(record: Record, w: Window) -> Rows:
+    """Cut the same beats with what comes before them: every n-th of the samples around each mark, edges repeated."""
+    at, signal = _marks(record).samples[_beats(record)], _leads(record, w)
+    offsets = np.arange(w.samples) * w.every - w.before
+    places = np.clip(at[:, None] + offsets, 0, signal.shape[1] - 1)  # (beats, samples)
+    return _of_beats(record, w, np.ascontiguousarray(signal[:, places].swapaxes(0, 1)))
+
+
+def _beats(record: Record) -> np.ndarray:
+    """Number the marks that make a row: each beat but a last mark."""
+    return np.flatnonzero(_marks(record).labels[:-1] >= 0)
+
+
+def _of_beats(record: Record, w: Window, x: np.ndarray) -> Rows:
+    """Put labels, places and, where wanted, the rhythm and shape of each beat beside its window."""
+    marks, chosen = _marks(record), _beats(record)
     folds = {name: values[chosen] for name, values in marks.folds.items()}
-    return Rows(x, marks.labels[chosen], at[chosen], folds)
+    rows = Rows(x, marks.labels[chosen], marks.samples[chosen], folds)
+    if w.side == "none":
+        return rows
+    first = list(record.leads).index("MLII") if "MLII" in record.leads else 0
+    signal = np.roll(record.millivolts(), -first, axis=0)[:2]
+    side, columns = beat_features(signal, marks.samples, marks.labels >= 0)
+    return replace(rows, side=side[: len(chosen)], columns=columns)
 
 
 def _from_0_to_1(samples: np.ndarray) -> np.ndarray:
@@ -68,6 +95,8 @@ def equal(record: Record, w: Window) -> Rows:
 
 def whole(record: Record, w: Window) -> Rows:
     """Take the recording as one row, cut or padded with zeros on the right."""
+    if w.side != "none":
+        raise RecordError(record.record, "it has no marks to take the rhythm from; set window.side to none")
     if record.label is None:
         raise RecordError(
             record.record, "it has no label of its own, so it cannot be taken whole; set window.cut to beats or equal"
@@ -78,7 +107,7 @@ def whole(record: Record, w: Window) -> Rows:
     return Rows(x, np.array([record.label]), np.array([0]), {})
 
 
-CUTS: dict[str, Callable[[Record, Window], Rows]] = {"beats": beats, "equal": equal, "whole": whole}
+CUTS: dict[str, Callable[[Record, Window], Rows]] = {"beats": beats, "around": around, "equal": equal, "whole": whole}
 
 
 def _leads(record: Record, w: Window) -> np.ndarray:
@@ -106,7 +135,7 @@ def segment(
             if writer is None or meta is None:
                 meta = own
                 writer = Writer(folder, rows.x.shape[1:], rows.x.dtype.name).__enter__()
-            writer.add(rows.x, rows.y, _table(record, rows))
+            writer.add(rows.x, rows.y, _table(record, rows), rows.side)
         if writer is None or meta is None:
             raise DataError(
                 f"{folder}: no recording could be read ({len(skipped)} skipped); download the dataset again"
@@ -136,7 +165,8 @@ def _cut(
 def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) -> Meta:
     cut = "whole" if record.marks is None else window.cut
     return Meta(
-        fs=record.fs / window.every if cut == "beats" else record.fs,
+        fs=record.fs / window.every if cut in ("beats", "around") else record.fs,
+        side=rows.columns,
         leads=record.leads[: rows.x.shape[1]] if window.leads == "all" else ("first",),
         units="from 0 to 1" if cut == "beats" else record.units if record.gain is None else "converter steps",
         axes=("row", "lead", "time"),
