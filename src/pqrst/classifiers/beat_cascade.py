@@ -12,7 +12,7 @@ Ours, from scikit-learn's HistGradientBoostingClassifier; that rhythm decides S 
 >>> build(("before",), ("N", "S"), 0, Params())
 Traceback (most recent call last):
 ...
-pqrst.errors.SettingsError: classifiers.beat_cascade needs before_over_own95 and 10 more columns beside the rows
+pqrst.errors.SettingsError: classifiers.beat_cascade needs before_over_q95_usual and 10 more columns beside the rows
 """
 
 from dataclasses import dataclass
@@ -34,17 +34,17 @@ TRUSTED = (  # types of this estimator that a file may hold
 )
 # column: the direction in which S grows likelier as it rises
 RHYTHM = {
-    "before_over_mean10": -1,
-    "before_over_q80": -1,
+    "before_over_mean_10": -1,
+    "before_over_q80_60": -1,
     "before_over_after": -1,
-    "disorder": -1,
+    "disorder_30": -1,
     "disorder_around": -1,
 }
-P_WAVE = {"p_like_late_0": -1, "p_steady_late_0": 1, "p_less_late_0": 1}
+P_WAVE = {"p_0_like_late": -1, "p_0_like_late_past": 1, "p_0_off_late": 1}
 OWN_INTERVAL = (
-    {"before_over_own95": -1},
-    {"before_over_slow": -1, "before_over_slowest": -1},
-    {"before_over_own75": -1, "before_over_own95": -1},
+    {"before_over_q95_usual": -1},
+    {"before_over_q75_all": -1, "before_over_q90_all": -1},
+    {"before_over_q75_usual": -1, "before_over_q95_usual": -1},
 )
 Count = Annotated[int, Between(1)]
 Share = Annotated[float, Between(0.001, 0.999)]

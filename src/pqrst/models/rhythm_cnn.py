@@ -25,13 +25,13 @@ from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_odd, c
 
 ACCEPTS = "signal"
 RHYTHM = (
-    "before_over_own75", "before_over_own95", "before_over_slow", "before_over_slowest", "before_over_mean10",
-    "before_over_q80", "before_over_after", "disorder", "disorder_around", "p_like_late_0", "p_steady_late_0", "p_less_late_0",
+    "before_over_q75_usual", "before_over_q95_usual", "before_over_q75_all", "before_over_q90_all", "before_over_mean_10",
+    "before_over_q80_60", "before_over_after", "disorder_30", "disorder_around", "p_0_like_late", "p_0_like_late_past", "p_0_off_late",
 )  # fmt: skip
 SHAPE = (
-    "after_over_mean10", "width_0", "width_1", "width_less_past_0", "width_less_past_1", "size_over_past_0",
-    "size_over_past_1", "net_0", "net_1", "t_0", "qrs_like_past_0", "qrs_like_past_1", "qrs_like_late_0", "qrs_like_late_1",
-    "p_like_late_1", "p_less_late_1",
+    "after_over_mean_10", "width_0", "width_1", "width_0_less_past", "width_1_less_past", "size_0_over_past",
+    "size_1_over_past", "net_0", "net_1", "t_0", "qrs_0_like_past", "qrs_1_like_past", "qrs_0_like_late", "qrs_1_like_late",
+    "p_1_like_late", "p_1_off_late",
 )  # fmt: skip
 SIDE = (*RHYTHM, *SHAPE)
 PARTS = 5  # of the window, averaged one by one
