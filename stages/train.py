@@ -1,6 +1,5 @@
 """A run's networks, one a seed, with DVCLive's log of the training."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from dvclive import Live
 
 import _stage
-from pqrst import fitting
+from pqrst import fitting, workers
 from pqrst.arrays import write_json
 from pqrst.params import read_run
 from pqrst.sides import open_data
@@ -32,9 +31,8 @@ def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> No
         write_json(log / member / "timing.json", {"epochs": len(times), "seconds": sum(times)})
 
     variants = read_run(settings)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, cores // variants[0].train.threads)
-    fitting.train(variants, open_data(data, split), fitting.Places(out, _stage.scratch()), logger, workers)
+    places, room = fitting.Places(out, _stage.scratch()), workers.available(variants[0].train.threads)
+    fitting.train(variants, open_data(data, split), places, logger, room)
 
 
 if __name__ == "__main__":

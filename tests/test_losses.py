@@ -143,11 +143,10 @@ def test_row_weights_mean_what_torchs_class_weights_mean(loss):
     torch.testing.assert_close(loss(logits, target, by_class[target]), expected)
 
 
-@pytest.mark.parametrize("module", [ce, iwl])
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_a_row_of_weight_zero_is_not_there(module, task):
+@pytest.mark.parametrize(("name", "task"), FORMS)
+def test_a_row_of_weight_zero_is_not_there(name, task):
     """Give the loss of the other rows alone."""
-    loss, (logits, target) = module.build(task, COUNTS, module.Params()), problem(task)
+    loss, (logits, target) = default(name, task), problem(task)
     weight = torch.ones(ROWS)
     weight[4:] = 0
     torch.testing.assert_close(loss(logits, target, weight), loss(logits[:4], target[:4]))
@@ -227,7 +226,19 @@ def test_a_second_softmax_needs_a_first():
         iwl.build("multi", COUNTS, iwl.Params(double_softmax=True))
 
 
-@pytest.mark.parametrize(("module", "given"), [(iwl, {"gamma": -0.1}), (ce, {"label_smoothing": 1.5})])
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        (iwl, {"gamma": -0.1}),
+        (ce, {"label_smoothing": 1.5}),
+        (focal, {"gamma": -0.1}),
+        (class_balanced, {"beta": 1.5}),
+        (class_balanced, {"counts": "test"}),
+        (cb_focal, {"beta": -0.1}),
+        (ldam, {"max_margin": -0.05}),
+        (ldam, {"scale": -1.0}),
+    ],
+)
 def test_numbers_out_of_range_are_refused(module, given):
     """Name the setting that lies outside its range."""
     with pytest.raises(SettingsError, match=next(iter(given))):
@@ -254,12 +265,15 @@ def test_focal_without_gamma_fades_nothing(module):
     torch.testing.assert_close(module.build("single", COUNTS, p)(logits, target), F.cross_entropy(logits, target))
 
 
-@pytest.mark.parametrize("gamma", [0.5, 2.0])
-def test_focal_keeps_a_finite_gradient_where_a_row_is_certain(gamma):
-    """Send no infinity back from rows that are certainly right or certainly wrong."""
-    logits = torch.tensor([[60.0, -60.0], [-60.0, 60.0]], requires_grad=True)
-    focal.build("single", (1, 1), focal.Params(gamma=gamma))(logits, torch.tensor([0, 0])).backward()
-    assert logits.grad.isfinite().all()
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize(("module", "task"), [(focal, "single"), (focal, "multi"), (cb_focal, "single")])
+def test_focal_keeps_a_finite_gradient_where_a_row_is_certain(module, task, gamma):
+    """Send nothing back from a row that is certainly right, and no infinity from one that is certainly wrong."""
+    logits = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    target = torch.tensor([0, 0]) if task == "single" else torch.tensor([[1, 0], [1, 0]])
+    module.build(task, (1, 1), module.Params(gamma=gamma))(logits, target).backward()
+    expected = 1 / 2 if task == "single" else 1 / 4  # the gradient of cross-entropy: rows, or cells, share the mean
+    torch.testing.assert_close(logits.grad, torch.tensor([[0, 0], [-expected, expected]]))
 
 
 def test_sigmoid_focal_by_hand():
@@ -287,6 +301,22 @@ def test_batch_weights_are_the_published_ones():
     assert math.isfinite(found[2])
 
 
+@pytest.mark.parametrize(("module", "fade"), [(class_balanced, 1), (cb_focal, 1 / 4)])
+def test_the_published_balance_by_hand(module, fade):
+    """Weigh three rows by 16/37 and one by 1 where β = 3/4, whatever the train rows are; (1 − p)² is 1/4."""
+    loss = module.build("single", (7, 9), module.Params(beta=0.5, counts="batch"))
+    found = loss(torch.zeros(4, 2), torch.tensor([0, 0, 1, 0])).item()
+    assert found == pytest.approx((3 * 16 / 37 + 1) / 4 * math.log(2) * fade, rel=1e-5)  # the 1e-6 below the line
+
+
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 2, ROWS)])
+def test_class_balanced_without_beta_is_cross_entropy(weight):
+    """Weigh all classes alike at β = 0, under weights of rows too."""
+    logits, target = problem("single")
+    loss = class_balanced.build("single", COUNTS, class_balanced.Params(beta=0.0))
+    torch.testing.assert_close(loss(logits, target, weight), default("ce", "single")(logits, target, weight))
+
+
 @pytest.mark.parametrize("counts", ["train", "batch"])
 def test_class_balanced_weighs_rows_and_divides_by_their_number(counts):
     """Average w_y (−ln p_y) over rows, the focal one with (1 − p)² in it."""
@@ -308,6 +338,14 @@ def test_ldam_widens_the_margin_of_rare_classes():
     assert found == pytest.approx((math.log(1 + math.exp(0.5)) + math.log(1 + math.exp(1))) / 2, rel=1e-6)
 
 
+def test_the_published_ldam_by_hand():
+    """Leave the widest margin to an absent class, whose 1e-4 rows make it 10 times that of a class with one row."""
+    target = torch.tensor([0] * 16 + [1])
+    found = ldam.build("single", (1, 1, 1), ldam.Params(counts="batch"))(torch.zeros(17, 3), target).item()
+    common, rare = (math.log(1 + 2 * math.exp(20 * margin)) for margin in (0.0025, 0.005))
+    assert found == pytest.approx((16 * common + rare) / 17, rel=1e-6)
+
+
 def test_ldam_counts_in_the_batch_where_that_is_wanted():
     """Follow the batch's own counts, whatever those of the train rows are."""
     logits, target = problem("single")
@@ -326,7 +364,11 @@ def test_ldam_without_margin_is_cross_entropy():
 
 
 @pytest.mark.parametrize("module", [class_balanced, cb_focal, ldam])
-def test_a_class_without_train_rows_spoils_nothing(module):
-    """Stay finite where made-up recordings lack a class."""
+@pytest.mark.parametrize("counts", ["train", "batch"])
+def test_a_class_without_rows_spoils_nothing(module, counts):
+    """Stay finite, and the gradient too, where made-up recordings or a batch lack a class."""
     logits, target = problem("single")
-    assert module.build("single", (9, 3, 0, 1), module.Params())(logits, target.clamp(max=1)).isfinite()
+    loss = module.build("single", (9, 3, 0, 1), module.Params(counts=counts))(logits, target.clamp(max=1))
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad.isfinite().all()

@@ -43,13 +43,8 @@ def evaluate(
     found = {
         name: scores.score(name, labels, probability, decided, classes) for name in dict.fromkeys((*wanted, *HEADLINE))
     }
-    matrix = confusion(labels, decided, len(classes)) if task == "single" else None
+    matrix = scores.confusion(labels, decided, len(classes)) if task == "single" else None
     return Evaluation(found, per_class(labels, decided, classes), None if matrix is None else matrix.tolist())
-
-
-def confusion(labels: np.ndarray, decided: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count rows by true class (row) and predicted class (column)."""
-    return metrics.confusion_matrix(labels, decided, labels=range(n_classes))
 
 
 def per_class(labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -66,7 +61,7 @@ def per_class(labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -
 def by_group(labels: np.ndarray, decided: np.ndarray, groups: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
     """Give a confusion matrix for each group of rows, such as the rows of one patient."""
     return {
-        str(group): confusion(labels[groups == group], decided[groups == group], n_classes)
+        str(group): scores.confusion(labels[groups == group], decided[groups == group], n_classes)
         for group in np.unique(groups)
     }
 

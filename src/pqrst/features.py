@@ -2,9 +2,10 @@
 
 Almost all are ratios or shares, since an absolute level (a heart rate, a height in mV) names the patient. Labels play no part.
 Intervals are in seconds and count as 3 s where longer. `a_over_b` is the natural logarithm of a / b; `like` is a
-correlation; `past` is the median over the 20 beats before. The letter tells what a column needs: p, the beat's own 0.8 s
-and beats before it; f, beats to come too; r, the whole recording. Before the first beats of a recording lies no past: the
-median of as many beats as are wanted stands for it, so there the p columns look ahead.
+correlation; `past` is the median over the 20 beats before; `level` is the median of the 40 intervals before `before`. The
+letter tells what a column needs: p, the beat's own 0.8 s and beats before it; f, beats to come too; r, the whole recording.
+Before the first beats of a recording lies no past: the median of as many beats as are wanted stands for it, so there the
+p columns look ahead.
 
 before                    p  interval from the beat before
 after                     f  interval to the next beat
@@ -19,8 +20,8 @@ before_over_q75_usual     r  before / 0.75 quantile of the intervals between two
 before_over_q90_usual     r  before / their 0.9 quantile
 before_over_q95_usual     r  before / their 0.95 quantile
 after_over_q90_all        r  after / 0.9 quantile of all intervals
-disorder_30               p  how far apart the 30 intervals before lie, / their level: bigeminy small, fibrillation large
-disorder_around           f  the same of the 20 intervals before and the 20 after
+disorder_30               p  how far apart the 30 intervals before it lie, / level: bigeminy small, fibrillation large
+disorder_around           f  the same of the 20 intervals before it and the 20 after it, / their median
 deviation_over_disorder   p  before − mean of the 10 before it, / level, / disorder_30
 before_over_q10_30        p  before / 0.1 quantile of the 30 intervals before it: as early as the early ones
 after_over_mean_10        f  after / mean of the 10 intervals before `before`
@@ -28,7 +29,7 @@ after_over_q75_all        r  after / 0.75 quantile of all intervals
 previous_over_mean_10     p  the interval one earlier / mean of the 10 intervals before `before`
 following_over_mean_10    f  the interval after `after` / mean of the 10 intervals before `before`
 before_over_ahead_10      f  before / mean of the 10 intervals after `after`
-mean_10_over_q75_all      r  mean of the 10 intervals before / 0.75 quantile of all intervals
+mean_10_over_q75_all      r  mean of the 10 intervals before `before` / 0.75 quantile of all intervals
 jitter_20                 p  median change from interval to interval over 20 beats, / level
 spread_20                 p  0.8 quantile / 0.2 quantile of the 20 intervals before, as a logarithm
 
@@ -206,7 +207,8 @@ def _unrest(i: _Intervals) -> Columns:
 
 def _shapes(signal: np.ndarray, at: np.ndarray) -> Columns:
     """Give the columns of shape of both leads."""
-    late, columns = _late(at), {}
+    late = _late(at)
+    columns: Columns = {}
     for lead, windows in enumerate(_windows(signal, at)):
         columns |= _shape(windows, late, str(lead))
     return columns

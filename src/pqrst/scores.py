@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import metrics
 
 OF_CLASS = re.compile(r"(recall|precision|specificity|f1)_of_(.+)")  # a score of one class
 
@@ -22,6 +21,11 @@ class Counts(NamedTuple):
     missed: np.ndarray
     wrong: np.ndarray
     rest: np.ndarray
+
+
+def confusion(labels: np.ndarray, decided: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count rows by true class (row) and decided class (column)."""
+    return np.bincount(labels * n_classes + decided, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def counts_of(matrix: np.ndarray) -> Counts:
@@ -123,12 +127,16 @@ def j_kappa(matrix: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
 def auroc_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average one class against the rest over the classes that have rows on both sides."""
-    return _over_classes(metrics.roc_auc_score, labels, probabilities)
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 (costs a second, and tables need none)
+
+    return _over_classes(roc_auc_score, labels, probabilities)
 
 
 def average_precision_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average the area under the precision-recall curve over the classes that have rows on both sides."""
-    return _over_classes(metrics.average_precision_score, labels, probabilities)
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 (costs a second, and tables need none)
+
+    return _over_classes(average_precision_score, labels, probabilities)
 
 
 def _over_classes(area: Callable[..., float], labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -186,8 +194,7 @@ def score(
     if name in OF_ROWS:
         return float(OF_ROWS[name](labels, probabilities))
     if labels.ndim == 1:
-        matrix = metrics.confusion_matrix(labels, decided, labels=range(len(classes)))
-        return float(from_matrix(name, matrix, classes))
+        return float(from_matrix(name, confusion(labels, decided, len(classes)), classes))
     if name in OF_COUNTS:
         return float(OF_COUNTS[name](counts_of_labels(labels, decided)))
     return float((labels == decided).all(axis=1).mean()) if name == "accuracy" else float("nan")

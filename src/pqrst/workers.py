@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -11,6 +12,12 @@ from pqrst.errors import PqrstError, SettingsError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 Job = Callable[[], None]
+
+
+def available(threads: int) -> int:
+    """Say how many jobs of so many threads the processor has room for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // threads)
 
 
 def side_by_side(jobs: Sequence[Job], workers: int) -> None:

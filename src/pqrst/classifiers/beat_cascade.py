@@ -12,7 +12,7 @@ Ours, from scikit-learn's HistGradientBoostingClassifier; that rhythm decides S 
 >>> build(("before",), ("N", "S"), 0, Params())
 Traceback (most recent call last):
 ...
-pqrst.errors.SettingsError: classifiers.beat_cascade needs before_over_q95_usual and 10 more columns beside the rows
+pqrst.errors.SettingsError: classifiers.beat_cascade needs before_over_q95_usual and 11 more columns beside the rows
 """
 
 from dataclasses import dataclass

@@ -46,8 +46,7 @@ class LDAM(nn.Module):
     def __init__(self, class_counts: Tensor, p: Params) -> None:
         super().__init__()
         self.p = p
-        # a class without rows would have an endless margin; it has no row to apply it to either
-        self.register_buffer("by_class", margins(class_counts.clamp(min=1), p.max_margin))
+        self.register_buffer("by_class", margins(class_counts, p.max_margin))
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         by_class = self.by_class
@@ -58,8 +57,8 @@ class LDAM(nn.Module):
 
 
 def margins(class_counts: Tensor, widest: float) -> Tensor:
-    """Give each class its margin, (classes,)."""
-    wide = class_counts.to(torch.float64) ** -0.25
+    """Give each class its margin, (classes,); a class without rows has none to apply one to."""
+    wide = torch.where(class_counts > 0, class_counts.to(torch.float64) ** -0.25, 0)
     return wide * widest / wide.max()
 
 
