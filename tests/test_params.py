@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from pqrst import arrays, catalog, images, params, resolver, windows
+from pqrst import arrays, catalog, images, loaders, params, resolver, windows
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
 
@@ -20,12 +20,19 @@ TEXT = FILE.read_text()
 GIVEN = yaml.safe_load(TEXT)
 SETTINGS = params.load(FILE)
 RUNS = list(SETTINGS.runs)
+VARIANTS = [run for variants in resolver.resolve(SETTINGS).values() for run in variants]
+NETWORKS = [run for run in VARIANTS if run.kind == "models"]
+CLASSIFIERS = [run for run in VARIANTS if run.kind == "classifiers"]
 ROWS = 8  # of a batch
 TRAIN = [one.name for one in fields(params.Train)]
 LEFT_OUT = {("encodings", "lead_rows"): {"rows"}}  # in place of rows_per_lead; one of the two is enough
 COMPONENTS = [
-    *((kind, name, GIVEN[kind][name]) for kind in ("encodings", "models", "losses") for name in GIVEN[kind]),
-    *(("datasets", name, GIVEN["datasets"][name]["settings"]) for name in GIVEN["datasets"]),
+    *(
+        (kind, name, GIVEN[kind][name])
+        for kind in ("encodings", "models", "classifiers", "losses")
+        for name in GIVEN[kind]
+    ),
+    *(("datasets", name, GIVEN["databases"][name]) for name in GIVEN["databases"]),
 ]
 
 
@@ -74,10 +81,10 @@ def tiny(tmp_path_factory):
 
 def cut(root: Path, name: str, data: params.Dataset) -> arrays.Bundle:
     """Synthesize one dataset and cut it as params.yaml says."""
-    module, raw, out = catalog.load("datasets", name), root / "raw" / name, root / "windows" / name
+    module, raw, out = catalog.load("datasets", data.database), root / "raw" / name, root / "windows" / name
     module.synthesize(raw, 4, np.random.default_rng(0), 0.5)
     facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
-    found = module.records(raw, parse(module.Params, data.settings, name))
+    found = module.records(raw, parse(module.Params, SETTINGS.databases[data.database], name))
     windows.segment(found, data.window, data.on_bad_record, facts, out)
     return arrays.read(out)
 
@@ -122,7 +129,7 @@ def test_an_override_by_dvc_changes_one_line(copy, given, before, after):
     params.load(copy)
 
 
-@pytest.mark.parametrize("section", ["runs", "datasets", "images", "tables", "systems", "profiles"])
+@pytest.mark.parametrize("section", ["runs", "databases", "datasets", "images", "tables", "systems", "profiles"])
 def test_names_suit_a_file_and_a_stage(section):
     """Use only what may stand in a path, in a stage's name and in -S."""
     assert [name for name in GIVEN[section] if not re.fullmatch(r"[a-z0-9_-]+", name)] == []
@@ -133,38 +140,58 @@ def test_every_run_resolves_under_every_profile(profile):
     """Give each run complete settings, whatever the profile."""
     found = resolver.resolve(replace(SETTINGS, profile=profile))
     assert list(found) == RUNS
-    assert all(run.seeds[0] == SETTINGS.seed for run in found.values())
+    assert all(run.seeds[0] == SETTINGS.seed for variants in found.values() for run in variants)
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", RUNS)
-def test_every_run_takes_one_gradient_step(name, tiny):
-    """Build a run's network on its input's shape, and let one batch move every weight that has a gradient."""
+@pytest.mark.parametrize("run", NETWORKS, ids=[f"{run.run}-{run.value}" for run in NETWORKS])
+def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
+    """Build each network on its input's shape, and let one batch move every weight that has a gradient."""
     torch.manual_seed(0)
-    run = resolver.resolve(SETTINGS)[name]
     bundle, module, loss = tiny[run.input], catalog.load("models", run.model), catalog.load("losses", run.loss)
-    model = module.build(bundle.x.shape[1:], len(bundle.meta.classes), parse(module.Params, run.model_settings, name))
-    criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, name))
-    x = torch.from_numpy(np.array(bundle.x[:ROWS], np.float32))
+    model = module.build(
+        bundle.x.shape[1:], len(bundle.meta.classes), parse(module.Params, run.model_settings, run.run)
+    )
+    criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))
+    inputs = [torch.from_numpy(np.array(bundle.x[:ROWS], np.float32))]
+    if getattr(module, "SIDE", ()):
+        inputs.append(torch.from_numpy(loaders.beside(bundle.side, bundle.meta.side, module.SIDE)[:ROWS]))
     y = torch.from_numpy(bundle.y[:ROWS].astype(np.int64))
     optimizer, before = torch.optim.SGD(model.parameters(), lr=0.1), [w.detach().clone() for w in model.parameters()]
-    criterion(model(x), y).backward()
+    criterion(model(*inputs), y).backward()
     optimizer.step()
     moved = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
     assert all(torch.isfinite(weight).all() for weight in model.parameters())
     assert sum(moved) > len(moved) / 2
 
 
+@pytest.mark.parametrize("run", CLASSIFIERS, ids=[f"{run.run}-{run.value}" for run in CLASSIFIERS])
+def test_every_classifier_of_every_run_learns_a_few_rows(run, tiny):
+    """Fit each estimator to made-up rows, and get a probability for each class."""
+    bundle, module = tiny[run.input], catalog.load("classifiers", run.model)
+    p = parse(module.Params, run.model_settings, run.run)
+    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p).fit(bundle.side, bundle.y)
+    assert estimator.predict_proba(bundle.side).shape == (len(bundle.y), len(bundle.meta.classes))
+
+
 def test_every_row_of_a_table_is_a_run_of_its_family():
     """Show in a table only runs whose scores lie in the table's folder."""
-    rows = [(row.run, table.family) for table in SETTINGS.tables.values() for row in table.rows]
-    assert [run for run, family in rows if SETTINGS.runs[run].family != family] == []
+    rows = [
+        (row.run, family) for family, page in SETTINGS.tables.items() for table in page.values() for row in table.rows
+    ]
+    assert [run for run, family in rows if run and SETTINGS.runs[run].family != family] == []
 
 
 def test_every_run_stands_in_a_table():
     """Train nothing that no table shows."""
-    shown = {row.run for table in SETTINGS.tables.values() for row in table.rows}
-    assert shown == set(RUNS)
+    shown = {
+        (row.run, row.value)
+        for page in SETTINGS.tables.values()
+        for table in page.values()
+        for row in table.rows
+        if row.run
+    }
+    assert shown == {(run.run, run.value) for run in VARIANTS}
 
 
 def test_the_override_layer_lists_every_training_setting():
@@ -188,10 +215,10 @@ def test_params_yaml_holds_every_setting_of_a_component(kind, name, given):
     assert expected - set(given) == LEFT_OUT.get((kind, name), set())
 
 
-@pytest.mark.parametrize("kind", ["datasets", "encodings", "models", "losses"])
+@pytest.mark.parametrize("kind", ["databases", "encodings", "models", "classifiers", "losses"])
 def test_params_yaml_names_every_component(kind):
     """Give each component of the catalogue its settings."""
-    assert set(GIVEN[kind]) == set(catalog.names(kind))
+    assert set(GIVEN[kind]) == set(catalog.names("datasets" if kind == "databases" else kind))
 
 
 def test_every_score_is_known():
@@ -199,7 +226,8 @@ def test_every_score_is_known():
     from pqrst import scores
 
     assert set(SETTINGS.scores) <= set(scores.names())
-    assert {score for table in SETTINGS.tables.values() for score in table.scores} <= set(SETTINGS.scores)
+    shown = {score for page in SETTINGS.tables.values() for table in page.values() for score in table.scores}
+    assert {score for score in shown if not scores.of_matrix(score)} <= set(SETTINGS.scores)
 
 
 WRONG = [
@@ -218,7 +246,7 @@ WRONG = [
         "models.efficientnet_b0.dropuot is not a setting; did you mean dropout?",
     ),
     ("    gamma: 0.3", "    gamma: -1", "losses.iwl.gamma must be at least 0, got -1"),
-    ("    loss: ce", "    loss: focal", "systems.heartbeat.loss: there is no 'focal'; known: ce, iwl"),
+    ("    loss: ce", "    loss: focall", "systems.heartbeat.loss: there is no 'focall'; did you mean focal?"),
     (
         "dataset: heartbeat\n    enc",
         "dataset: mitbd\n    enc",
@@ -232,19 +260,14 @@ WRONG = [
     ("      size: 32", "      sise: 32", "images.heartbeat_rows.settings: there is no 'sise'; did you mean size?"),
     ("      channels: 1\n", "", "images.heartbeat_rows.settings: mean must give one number for each of the 3 channels"),
     (
-        "    - run: simple_cnn",
-        "    - run: simple",
-        "tables.heartbeat.rows[0].run: there is no 'simple'; did you mean simp",
-    ),
-    (
-        "      origin: auto",
-        "      origin: host",
-        "datasets.heartbeat.settings.origin must be one of auto, mitdb, kaggle, ",
+        "    origin: auto",
+        "    origin: host",
+        "databases.heartbeat.origin must be one of auto, mitdb, kaggle, ",
     ),
     (
         "      cut: beats",
         "      cut: beat",
-        "datasets.heartbeat.window.cut must be one of beats, equal, whole, got 'beat'; ",
+        "datasets.heartbeat.window.cut must be one of beats, around, equal, whole, got 'beat'; ",
     ),
     ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
 ]
@@ -271,9 +294,13 @@ def test_a_file_that_is_no_mapping_is_refused(copy, text):
 
 def test_resolved_settings_read_back_as_written(tmp_path):
     """Write every run's settings, and write the same bytes from what was read."""
-    for name, run in resolver.resolve(SETTINGS).items():
-        params.write(tmp_path / name, asdict(run))
-        params.write(tmp_path / "again", asdict(params.read_run(tmp_path / name)))
+    files = resolver.resolved_files(SETTINGS)
+    for name, variants in resolver.resolve(SETTINGS).items():
+        params.write(tmp_path / name, files[f"runs/{name}.yaml"])
+        read = params.read_run(tmp_path / name)
+        assert [run.value for run in read] == [run.value for run in variants]
+        again = {"over": {run.value: asdict(run) for run in read}} if SETTINGS.runs[name].over else asdict(read[0])
+        params.write(tmp_path / "again", again)
         assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()
 
 

@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = ("simple_cnn", "coupled_cnn_iwl")
-TABLES = ("heartbeat", "losses")
+RUNS = ("simple_cnn", "coupled_alpha")
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +36,19 @@ def ran(said):
 
 
 def cut_down(settings):
-    """Keep two runs and their tables, of the least size."""
+    """Keep a plain run and one over a single value, with their tables, of the least size."""
     settings["runs"] = {name: settings["runs"][name] for name in RUNS}
-    settings["tables"] = {name: settings["tables"][name] for name in TABLES}
-    settings["tables"]["heartbeat"]["rows"] = settings["tables"]["heartbeat"]["rows"][:1]
-    settings["images"] = {}
-    settings["datasets"].pop("mitdb")
+    settings["runs"]["coupled_alpha"] |= {"model": "simple_cnn", "over": {"train.class_weight_alpha": [0.5]}}
+    tables = settings["tables"]["heartbeat"]
+    tables = {
+        name: {key: tables[name][key] for key in tables[name] if key != "baseline"}
+        for name in ("networks", "class_weights")
+    }
+    tables["networks"]["rows"] = tables["networks"]["rows"][:1]
+    tables["class_weights"]["rows"] = [row for row in tables["class_weights"]["rows"] if row.get("value") == "0.5"]
+    settings |= {"tables": {"heartbeat": tables}, "images": {}}
+    settings["databases"].pop("mitdb")
+    settings["datasets"] = {"heartbeat": settings["datasets"]["heartbeat"]}
     settings["profiles"]["demo"] |= {"records": 4, "minutes": 0.5}
     settings["profiles"]["demo"]["train"] |= {"epochs": 1, "seeds": 1}
     return settings
@@ -72,7 +78,8 @@ def checkout(tmp_path_factory):
         "segment@heartbeat",
         "split@heartbeat",
         "train@simple_cnn",
-        "tables@losses",
+        "train@coupled_alpha",
+        "tables@heartbeat",
     } <= ran(said)
     call("git add -A && git commit -qm built", folder)
     return folder
@@ -107,6 +114,16 @@ def test_loss_switch_reruns_only_unpinned_runs(clean):
     assert ran(said) == {"resolve", "train@simple_cnn", "evaluate@simple_cnn", "tables@heartbeat"}
     assert "simple_cnn" in call("dvc metrics diff --all", clean)
     assert re.search(r"loss\W+auto\W+iwl", call("dvc params diff", clean))
+
+
+def test_a_value_that_joins_a_run_trains_only_itself(clean):
+    """Rerun one run when a value joins it, and take the network of the other value from its checkpoint."""
+    kept = {file: file.stat().st_mtime_ns for file in (clean / "data/scratch/train").rglob("*.safetensors")}
+    said = call("dvc exp run -S 'runs.coupled_alpha.over={train.class_weight_alpha: [0.5, 1.0]}'", clean)
+    assert {name for name in ran(said) if name.startswith("train")} == {"train@coupled_alpha"}
+    now = {file: file.stat().st_mtime_ns for file in (clean / "data/scratch/train").rglob("*.safetensors")}
+    assert {file: now[file] for file in kept} == kept
+    assert len(now) == len(kept) + 1
 
 
 def test_scoped_optimiser_reaches_that_system(clean):

@@ -13,8 +13,13 @@ from pqrst.errors import SettingsError
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "params.yaml"
 SETTINGS = params.load(FILE)
-PINNED = {name for name, run in SETTINGS.runs.items() if run.set}
+PINNED = {name for name, run in SETTINGS.runs.items() if run.set or run.over}
 FREE = set(SETTINGS.runs) - PINNED
+
+
+def resolve(settings):
+    """Resolve every run, and give the first value of those that are made over several."""
+    return {name: variants[0] for name, variants in resolver.resolve(settings).items()}
 
 
 def changed(**more):
@@ -47,7 +52,7 @@ def runs_changed(other):
 def refusal(settings):
     """Give the line with which settings are refused."""
     with pytest.raises(SettingsError) as caught:
-        resolver.resolve(settings)
+        resolve(settings)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -66,7 +71,7 @@ def layered(layers):
         s = replace(s, train=s.train | {"weight_decay": 4})
     if layers > 4:
         s = replace(s, runs=s.runs | {"simple_cnn": replace(run, set={"train.weight_decay": 5})})
-    return resolver.resolve(s)["simple_cnn"].train.weight_decay
+    return resolve(s)["simple_cnn"].train.weight_decay
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
@@ -80,22 +85,28 @@ def test_a_loss_override_reaches_exactly_the_unpinned_runs():
     s = changed(loss="iwl")
     assert PINNED
     assert runs_changed(s) == FREE
-    assert {run.loss for run in resolver.resolve(s).values()} == {"iwl"}
+    assert {resolve(s)[name].loss for name in FREE} == {"iwl"}
     assert files_changed(s) == {f"runs/{name}.yaml" for name in FREE}
 
 
 def test_a_loss_override_brings_the_losses_own_settings():
     """Resolve the settings of the loss that was switched to."""
-    found = resolver.resolve(changed(loss="iwl"))["simple_cnn"]
+    found = resolve(changed(loss="iwl"))["simple_cnn"]
     assert found.loss_settings == {"gamma": 0.3, "double_softmax": False}
     assert "losses/iwl.py" in found.code
     assert "losses/ce.py" not in found.code
 
 
-@pytest.mark.parametrize("train", [{"lr": 0.5}, {"epochs": 7, "optimizer": "adam"}, {"seeds": 9}])
+@pytest.mark.parametrize("train", [{"lr": 0.5}, {"epochs": 7, "optimizer": "adam"}])
 def test_a_pinned_run_is_passed_by(train):
     """Keep each pinned run as it is under any override."""
     assert runs_changed(overriding(**train)) == FREE
+
+
+@pytest.mark.parametrize("train", [{"seeds": 9}, {"threads": 2}, {"device": "cuda"}])
+def test_how_often_and_where_is_not_pinned(train):
+    """Let the number of seeds, the threads and the device reach pinned runs too."""
+    assert runs_changed(overriding(**train)) == set(SETTINGS.runs)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,7 @@ def test_a_number_that_dvc_writes_as_text_is_a_number(tmp_path):
     copy.write_text(FILE.read_text())
     apply_overrides(str(copy), ["train.lr=0.00001"])
     assert yaml.safe_load(copy.read_text())["train"]["lr"] == "1e-05"
-    rates = {name: run.train.lr for name, run in resolver.resolve(params.load(copy)).items()}
+    rates = {name: run.train.lr for name, run in resolve(params.load(copy)).items()}
     assert {rates[name] for name in FREE} == {1e-05}
     assert isinstance(rates["simple_cnn"], float)
 
@@ -184,6 +195,28 @@ WRONG = [
         "runs.simple_cnn.set.train.lrr is not a setting; did you mean train.lr?",
     ),
     (with_run("simple_cnn", set={"losses.ilw.gamma": 1}), "runs.simple_cnn.set.losses.ilw.gamma is not a setting; "),
+    (
+        with_run("simple_cnn", over={"loss": ("iwl",), "train.lr": (1,)}),
+        "runs.simple_cnn.over names loss and train.lr; ",
+    ),
+    (
+        with_run("simple_cnn", over={"train.lr": ("a/b",)}),
+        "runs.simple_cnn.over.train.lr: 'a/b' cannot name a folder; ",
+    ),
+    (
+        with_run("simple_cnn", over={"train.lr": ()}),
+        "runs.simple_cnn.over.train.lr must list different values, got none",
+    ),
+    (
+        with_run("simple_cnn", over={"train.lr": (1, 1)}),
+        "runs.simple_cnn.over.train.lr must list different values, got 1, 1",
+    ),
+    (with_run("simple_cnn", over={"model": ("simple",)}), "runs.simple_cnn.over.model: there is no 'simple'; "),
+    (with_run("simple_cnn", over={"train.lrr": (1,)}), "runs.simple_cnn.set.train.lrr is not a setting; "),
+    (
+        with_run("simple_cnn", model="beat_cascade"),
+        "runs.simple_cnn.model: beat_cascade takes what stands beside rows; ",
+    ),
     (with_run("simple_cnn", set={"losses.iwl": 1}), "runs.simple_cnn.set.losses.iwl is not a setting; "),
     (with_run("simple_cnn", set={"model": 1}), "runs.simple_cnn.set.model is not a setting; "),
     (with_run("simple_cnn", set={"model.kernl": 1}), "models.simple_cnn.kernl is not a setting; did you mean kernel?"),
@@ -231,21 +264,21 @@ def multi_only(monkeypatch):
 @pytest.mark.usefixtures("multi_only")
 def test_a_loss_that_no_task_can_use_is_refused():
     """Count a run as not reached where the loss has no form for its task."""
-    without = {name: run for name, run in SETTINGS.runs.items() if not run.set}
+    without = {name: SETTINGS.runs[name] for name in FREE}
     assert refusal(changed(loss="iwl", runs=without)).startswith("loss=iwl: no run in scope all takes this; ")
 
 
 @pytest.mark.usefixtures("multi_only")
 def test_a_pinned_loss_without_a_form_for_the_task_is_refused():
     """Refuse a run whose own loss cannot serve its dataset, before any data is opened."""
-    said = "runs.coupled_cnn_iwl: the loss iwl has no single-label form, and heartbeat is single-label"
+    said = "runs.coupled_loss: the loss iwl has no single-label form, and heartbeat is single-label"
     assert refusal(SETTINGS) == said
 
 
 def test_set_reaches_loss_training_model_and_the_losses_settings():
     """Lay a run's own words over its recipe, its model's and its loss's settings."""
     words = {"loss": "iwl", "train.epochs": 3, "train.lr": "1e-05", "model.kernel": 7, "losses.iwl.gamma": 2}
-    found = resolver.resolve(with_run("simple_cnn", set=words))["simple_cnn"]
+    found = resolve(with_run("simple_cnn", set=words))["simple_cnn"]
     assert (found.loss, found.loss_settings["gamma"]) == ("iwl", 2.0)
     assert (found.train.epochs, found.train.lr) == (3, 1e-05)
     assert found.model_settings == {"widths": (32, 64, 128), "kernel": 7}
@@ -253,8 +286,38 @@ def test_set_reaches_loss_training_model_and_the_losses_settings():
 
 def test_set_leaves_other_runs_alone():
     """Keep what one run sets for itself out of all others, also of those that share its model."""
-    s = with_run("coupled_cnn_iwl", set={"loss": "iwl", "model.kernel": 7, "losses.iwl.gamma": 2})
-    assert runs_changed(s) == {"coupled_cnn_iwl"}
+    s = with_run("coupled_ratio", set={"loss": "iwl", "model.kernel": 7, "losses.iwl.gamma": 2})
+    assert runs_changed(s) == {"coupled_ratio"}
+
+
+def test_a_run_over_several_values_resolves_to_one_network_for_each():
+    """Lay each value over the run's own `set`, name it, and keep everything else alike."""
+    s = with_run("coupled_ratio", set={"train.epochs": 3}, over={"train.sampler_ratio": ("0.25", 1)})
+    found = resolver.resolve(s)["coupled_ratio"]
+    assert [(run.value, run.train.sampler_ratio, run.train.epochs) for run in found] == [
+        ("0.25", 0.25, 3),
+        ("1", 1.0, 3),
+    ]
+    alike = [replace(run, value="", train=replace(run.train, sampler_ratio=0.0)) for run in found]
+    assert alike[0] == alike[1]
+
+
+def test_a_run_over_models_takes_each_models_own_settings():
+    """Build networks and estimators of one run from their own sections."""
+    found = {run.value: run for run in resolver.resolve(SETTINGS)["context"]}
+    assert {name: (run.model, run.kind) for name, run in found.items()} == {
+        "coupled_cnn": ("coupled_cnn", "models"),
+        "rhythm_cnn": ("rhythm_cnn", "models"),
+        "beat_cascade": ("beat_cascade", "classifiers"),
+    }
+    assert found["beat_cascade"].model_settings["threshold"] == 0.45
+
+
+def test_a_change_of_one_value_changes_one_runs_file():
+    """Retrain one run when a value joins its list."""
+    values = SETTINGS.runs["coupled_alpha"].over["train.class_weight_alpha"]
+    s = with_run("coupled_alpha", over={"train.class_weight_alpha": (*values, 2.0)})
+    assert files_changed(s) == {"runs/coupled_alpha.yaml"}
 
 
 @pytest.mark.parametrize("name", list(SETTINGS.models))
@@ -263,7 +326,8 @@ def test_a_models_setting_changes_only_the_runs_of_that_model(name):
     module = catalog.load("models", name)
     key = "kernel" if hasattr(module.Params(), "kernel") else "dropout"
     given = SETTINGS.models | {name: SETTINGS.models[name] | {key: 7 if key == "kernel" else 0.25}}
-    expected = {f"runs/{run}.yaml" for run, told in SETTINGS.runs.items() if told.model == name}
+    users = {run.run for variants in resolver.resolve(SETTINGS).values() for run in variants if run.model == name}
+    expected = {f"runs/{run}.yaml" for run in users}
     assert files_changed(changed(models=given)) == expected
 
 
@@ -299,7 +363,7 @@ def test_the_profile_changes_downloads_and_runs_only():
 def test_seeds_count_up_from_the_first(seed, seeds, expected):
     """Give a run with three seeds the first and the next two."""
     s = replace(overriding(seeds=seeds), seed=seed)
-    assert resolver.resolve(s)["simple_cnn"].seeds == expected
+    assert resolve(s)["simple_cnn"].seeds == expected
 
 
 def test_resolved_files_are_byte_stable_and_know_no_path(tmp_path):
@@ -318,34 +382,55 @@ def test_resolved_files_are_byte_stable_and_know_no_path(tmp_path):
 
 def test_every_stage_of_every_item_has_its_file():
     """Give each dataset, image, run and table the file that its stage reads."""
-    expected = {f"{stage}/{name}.yaml" for stage in ("download", "segment", "split") for name in SETTINGS.datasets}
+    expected = {f"{stage}/{name}.yaml" for stage in ("segment", "split") for name in SETTINGS.datasets}
+    expected |= {f"download/{name}.yaml" for name in SETTINGS.databases}
     expected |= {f"encode/{name}.yaml" for name in SETTINGS.images} | {"scores.yaml"}
     expected |= {f"runs/{name}.yaml" for name in SETTINGS.runs} | {f"tables/{name}.yaml" for name in SETTINGS.tables}
     assert set(resolver.resolved_files(SETTINGS)) == expected
 
 
-@pytest.mark.parametrize(
-    ("kind", "names"), [("segment", "datasets"), ("encode", "encodings"), ("runs", "models"), ("runs", "losses")]
-)
+@pytest.mark.parametrize(("kind", "names"), [("segment", "datasets"), ("encode", "encodings"), ("runs", "losses")])
 def test_resolved_files_name_the_digests_of_their_components(kind, names):
     """Let a stage see that the file of a component that it uses has changed."""
     found = resolver.resolved_files(SETTINGS)
-    for content in (found[name] for name in found if name.startswith(f"{kind}/")):
+    told = [found[name] for name in found if name.startswith(f"{kind}/")]
+    for content in (one for content in told for one in content.get("over", {"": content}).values()):
         used = [file for file in content["code"] if file.startswith(f"{names}/")]
         assert all(content["code"][file] for file in used)
         assert used
 
 
-def test_a_score_that_is_not_computed_may_not_stand_in_a_table():
-    """Refuse a table's score that is unknown, and a row from another family."""
-    table = SETTINGS.tables["heartbeat"]
-    for more, message in (
-        ({"scores": {"f1_makro": "F1"}}, "tables.heartbeat: there is no 'f1_makro'; did you mean f1_macro?"),
-        (
-            {"family": "images"},
-            "tables.heartbeat.rows[0].run: simple_cnn is of family heartbeat, the table shows images",
-        ),
-    ):
-        with pytest.raises(SettingsError) as caught:
-            resolver.resolved_files(changed(tables={"heartbeat": replace(table, **more)}))
-        assert str(caught.value) == message
+TABLE = SETTINGS.tables["heartbeat"]["networks"]
+ROW = TABLE.rows[0]
+NO_TABLES = [
+    (
+        {"scores": {"f1_makro": "F1"}, "tested": "f1_makro"},
+        "tables.heartbeat.networks: there is no 'f1_makro'; did you mean f1_macro?",
+    ),
+    ({"tested": "accuracy"}, "tables.heartbeat.networks.tested: there is no 'accuracy'; "),
+    (
+        {"baseline": "Simpel CNN"},
+        "tables.heartbeat.networks.baseline: there is no 'Simpel CNN'; did you mean Simple CNN?",
+    ),
+    (
+        {"rows": (replace(ROW, run="simple"),), "baseline": ""},
+        "tables.heartbeat.networks.rows[0].run: there is no 'simple'; ",
+    ),
+    (
+        {"rows": (replace(ROW, run="heartbeat_rows"),), "baseline": ""},
+        "tables.heartbeat.networks.rows[0].run: heartbeat_rows is of family images, the table shows heartbeat",
+    ),
+    (
+        {"rows": (replace(ROW, run="coupled_ratio", value="0.3"),), "baseline": ""},
+        "tables.heartbeat.networks.rows[0].value: run coupled_ratio has no '0.3'; known: 0.1, 0.25, 0.5, 1.0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), NO_TABLES, ids=[message for _, message in NO_TABLES])
+def test_a_table_that_cannot_be_filled_is_refused(more, message):
+    """Refuse a score, a baseline, a run or a value that is not there, and a run of another family."""
+    tables = SETTINGS.tables | {"heartbeat": {"networks": replace(TABLE, **more)}}
+    with pytest.raises(SettingsError) as caught:
+        resolver.resolved_files(changed(tables=tables))
+    assert str(caught.value).startswith(message)

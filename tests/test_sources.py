@@ -20,7 +20,7 @@ REAL = Path(os.environ.get("PQRST_DATA") or ROOT / "../shared/data").resolve()
 
 def settings(source, dataset="mitdb", **more):
     """Write what the resolver writes for the download of one database."""
-    return {"dataset": dataset, "source": source, "settings": {}, "records": 2, "minutes": 0.2, "seed": 1, **more}
+    return {"database": dataset, "source": source, "settings": {}, "records": 2, "minutes": 0.2, "seed": 1, **more}
 
 
 @pytest.fixture

@@ -15,6 +15,10 @@ from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Train, component
 from pqrst.parsing import nearest, number, parse
 
 
+# how often and where a network is trained, not what it is: these overrides reach pinned runs too
+NOT_PINNED = ("train.seeds", "train.threads", "train.device")
+
+
 def resolve(s: Settings) -> dict[str, list[RunSettings]]:
     """Give every run its complete settings, for each value it is made over; an override that no run takes is an error."""
     overrides = {"loss": s.loss, **{f"train.{key}": number(value) for key, value in s.train.items()}}
@@ -45,8 +49,11 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
         for key, value in layer.items():
             known(key, s.train, place)
             layers[f"train.{key}"] = number(value)
-    if not run.set and not run.over and s.scope in ("all", run.system, name):
+    if s.scope in ("all", run.system, name):
+        pinned = run.set or run.over
         for key, value in overrides.items():
+            if pinned and key not in NOT_PINNED:
+                continue
             if key != "loss" or task in catalog.load("losses", value).TASKS:
                 layers[key] = value
                 taken[key].append(name)
