@@ -42,7 +42,7 @@ def rows(n=11):
 
 
 def save(folder, contract=CONTRACT):
-    artifact.save(folder, contract, network().state_dict(), HISTORY)
+    artifact.save(folder, contract, artifact.of_network(network().state_dict()), HISTORY)
     return folder
 
 
@@ -69,7 +69,7 @@ def refused(folder):
 
 def test_a_saved_network_gives_the_same_logits(saved):
     """Give after loading what the network gave before, bit for bit."""
-    expected = logits(network(), standardise(torch.from_numpy(rows()), CONTRACT.standardise))
+    expected = logits(network(), (standardise(torch.from_numpy(rows()), CONTRACT.standardise),))
     assert np.array_equal(artifact.load(saved).logits(rows()), expected.numpy())
 
 
@@ -86,7 +86,7 @@ def test_the_contract_says_all_that_is_needed(saved):
     assert told["classes"] == ["N", "S", "V"]
     assert told["input"] == {
         "shape": [2, 16], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["MLII", "V1"], "units": "mV",
-        "gain": [200.0, 200.0], "zero": [1024, 1024], "settings": {"tail": 0.2},
+        "gain": [200.0, 200.0], "zero": [1024, 1024], "side": [], "settings": {"tail": 0.2},
     }  # fmt: skip
     assert told["standardise"] == {"kind": "row", "mean": [], "deviation": []}
     assert told["provenance"]["synthetic"] is True
@@ -124,7 +124,7 @@ def test_train_standardisation_is_replayed(tmp_path):
     fitted = fit_standardisation("train", rows(), np.arange(6))
     predictor = artifact.load(save(tmp_path / "seed-9", replace(CONTRACT, standardise=fitted)))
     assert predictor.contract.standardise == fitted
-    expected = logits(network(), standardise(torch.from_numpy(rows(3)), fitted)).numpy()
+    expected = logits(network(), (standardise(torch.from_numpy(rows(3)), fitted),)).numpy()
     assert np.array_equal(predictor.logits(rows(3)), expected)
     assert not np.array_equal(predictor.logits(rows(3)), artifact.load(save(tmp_path / "row")).logits(rows(3)))
 

@@ -62,13 +62,22 @@ def test_detail_by_class_agrees_with_the_scores():
     labels, probability = made_up()
     detail = evaluation.per_class(labels, probability.argmax(1), CLASSES)
     for word in ("recall", "specificity", "precision", "f1"):
-        expected = scores.score(f"{word}_macro", labels, probability, probability.argmax(1))
+        expected = scores.score(f"{word}_macro", labels, probability, probability.argmax(1), CLASSES)
         assert np.mean([row[word] for row in detail]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_confusion_counts_true_by_row_and_keeps_empty_classes():
     """Count one N called S in row N, column S, and give a class without rows its zeros."""
-    assert evaluation.confusion(LABELS, SAID, 3).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert scores.confusion(LABELS, SAID, 3).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_each_group_has_its_own_matrix():
+    """Split the rows by group, so that the matrices of all groups add up to the whole."""
+    groups = np.array(["a", "b", "a", "b", "b"])
+    found = evaluation.by_group(LABELS, SAID, groups, 3)
+    assert list(found) == ["a", "b"]
+    assert sum(found.values()).tolist() == scores.confusion(LABELS, SAID, 3).tolist()
+    assert found["a"].sum() == 2
 
 
 def test_confusion_as_one_line_a_cell():

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,13 +16,14 @@ import torch
 from pqrst import artifact, fitting, sides, training
 from pqrst.arrays import Bundle, Meta, Writer, digest
 from pqrst.errors import SettingsError
+from pqrst.loaders import Standardisation
 from pqrst.params import RunSettings, Split, Train
 
 SAMPLES, CLASSES = 16, ("N", "S", "V")
 TRAIN = Train(
     epochs=2, seeds=2, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
     scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.5,
-    standardise="train", precision="fp32", threads=1, device="cpu",
+    augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
 )  # fmt: skip
 RUN = RunSettings(
     run="tiny", system="heartbeat", family="tests", dataset="beats", input="windows/beats", split="kaggle", task="single",
@@ -75,7 +79,7 @@ def epochs(monkeypatch):
 
 
 def fit(folder, opened, run=RUN):
-    fitting.train(run, opened, folder / "out", folder / "scratch", silent)
+    fitting.train([run], opened, fitting.Places(folder / "out", folder / "scratch"), silent)
     return folder / "out"
 
 
@@ -83,7 +87,9 @@ def prepared(opened, run=RUN):
     """Give what training would be given, without training."""
     x, rows = opened.bundle.x, opened.sides.rows("train")
     fitted = fitting.loaders.fit_standardisation(run.train.standardise, x, rows)
-    return fitting.Prepared(run, opened, fitted, fitting.settings_digest(run))
+    return fitting.Prepared(
+        run, opened, fitted, fitting.Beside((), np.zeros((0, 0)), Standardisation("none")), fitting.settings_digest(run)
+    )
 
 
 def scrambled(opened, side):
@@ -94,7 +100,16 @@ def scrambled(opened, side):
 
 
 @pytest.mark.parametrize(
-    "other", [{"run": "x"}, {"system": "x"}, {"family": "x"}, {"seeds": (1,)}, {"train": replace(TRAIN, seeds=5)}]
+    "other",
+    [
+        {"run": "x"},
+        {"value": "x"},
+        {"system": "x"},
+        {"family": "x"},
+        {"split": "x"},
+        {"seeds": (1,)},
+        {"train": replace(TRAIN, seeds=5)},
+    ],
 )
 def test_names_and_seeds_are_no_part_of_the_digest(other):
     """Share checkpoints between runs that differ in their name or seeds only."""
@@ -110,11 +125,11 @@ def test_names_and_seeds_are_no_part_of_the_digest(other):
         {"model_settings": {"widths": [5], "kernel": 3}},
         {"loss_settings": {"label_smoothing": 0.1}},
         {"code": {"models/simple_cnn.py": "cd"}},
-        {"split": "patients"},
+        {"train": replace(TRAIN, augment="noise")},
     ],
 )
 def test_all_that_decides_a_network_is_part_of_the_digest(other):
-    """Name another checkpoint where rate, epochs, threads, network, loss, code or split differ."""
+    """Name another checkpoint where rate, epochs, threads, network, loss, code or augmentation differ."""
     assert fitting.settings_digest(replace(RUN, **other)) != fitting.settings_digest(RUN)
 
 
@@ -173,7 +188,7 @@ def test_other_data_are_another_training(tmp_path, opened, epochs):
     one = replace(RUN, seeds=(9,))
     fit(tmp_path, opened, one)
     epochs.clear()
-    fit(tmp_path, replace(opened, digest=hashlib.sha256(b"other").hexdigest()), one)
+    fit(tmp_path, replace(opened, learned=hashlib.sha256(b"other").hexdigest()), one)
     assert len(epochs) == 2
 
 
@@ -181,18 +196,18 @@ def test_other_data_are_another_training(tmp_path, opened, epochs):
 def test_nothing_is_fitted_outside_train(opened, side):
     """Leave standardisation, class weights and sampler as they were when another side is scrambled."""
     first, other = prepared(opened), prepared(scrambled(opened, side))
-    before, after = (fitting._data(run, training.device("cpu")) for run in (first, other))
+    before, after = (fitting._data(run, training.device("cpu"), 9) for run in (first, other))
     assert first.standardisation == other.standardisation
     assert before.class_weights.equal(after.class_weights)
     assert before.row_weights.equal(after.row_weights)
-    assert before.train_x.equal(after.train_x)
+    assert before.train_x[0].equal(after.train_x[0])
 
 
 def test_scrambled_train_rows_change_what_is_fitted(opened):
     """Show that the test above could fail."""
     first, other = prepared(opened), prepared(scrambled(opened, "train"))
     assert first.standardisation != other.standardisation
-    before, after = (fitting._data(run, training.device("cpu")) for run in (first, other))
+    before, after = (fitting._data(run, training.device("cpu"), 9) for run in (first, other))
     assert not before.class_weights.equal(after.class_weights)
 
 
@@ -206,7 +221,7 @@ def test_test_rows_do_not_change_a_single_weight(tmp_path, opened):
 def test_weights_and_sampler_are_left_out_unless_asked_for(opened):
     """Give training neither where alpha and ratio are zero."""
     run = replace(RUN, train=replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0))
-    data = fitting._data(prepared(opened, run), training.device("cpu"))
+    data = fitting._data(prepared(opened, run), training.device("cpu"), 9)
     assert (data.class_weights, data.row_weights) == (None, None)
 
 
@@ -230,3 +245,47 @@ def test_several_labels_train_without_them(tmp_path, opened):
     train = replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0)
     out = fit(tmp_path, several_labels(opened), replace(RUN, task="multi", train=train, seeds=(9,)))
     assert artifact.load(out).contract.output == "logits; a sigmoid gives each label's probability"
+
+
+def test_each_value_of_a_run_gets_its_folder(tmp_path, opened):
+    """Lay the networks of each value below the value's name, and say the value in the contract."""
+    runs = [replace(RUN, seeds=(9,), value=str(rate), train=replace(TRAIN, lr=rate)) for rate in (0.01, 0.1)]
+    fitting.train(runs, opened, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent)
+    folders = artifact.members(tmp_path / "out")
+    assert [folder.relative_to(tmp_path / "out").as_posix() for folder in folders] == ["0.01/seed-9", "0.1/seed-9"]
+    assert [artifact.read_contract(folder).value for folder in folders] == ["0.01", "0.1"]
+    assert [artifact.read_contract(folder).train["lr"] for folder in folders] == [0.01, 0.1]
+
+
+def test_runs_that_differ_only_in_their_test_rows_share_a_training(tmp_path, opened, epochs):
+    """Take the finished network where the test side is another: it had no part in the training."""
+    one = replace(RUN, seeds=(9,))
+    fit(tmp_path, opened, one)
+    epochs.clear()
+    fit(tmp_path, replace(opened, digest="other"), replace(one, run="again", split="wider"))
+    assert epochs == []
+
+
+SIDE_BY_SIDE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_fitting as t
+from pqrst import fitting, sides
+opened = sides.open_data(Path({data!r}) / "x", Path({data!r}) / "split")
+fitting.train([t.RUN], opened, fitting.Places(Path({out!r}), Path({out!r} + "-scratch")), t.silent, int(sys.argv[1]))
+"""
+
+
+@pytest.mark.usefixtures("opened")
+def test_side_by_side_gives_the_same_networks(tmp_path, request):
+    """Train two seeds in two processes to the same bytes as one after the other."""
+    data = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    found = next(path.parent for path in data.rglob("split/split.json")).parent
+    for workers in ("1", "2"):
+        code = SIDE_BY_SIDE.format(tests=str(Path(__file__).parent), data=str(found), out=str(tmp_path / workers))
+        subprocess.run([sys.executable, "-c", code, workers], check=True, timeout=120)
+    assert len(artifact.members(tmp_path / "2")) == 2
+    assert digest(tmp_path / "1") == digest(tmp_path / "2")

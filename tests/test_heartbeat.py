@@ -1,6 +1,7 @@
 """The Kaggle heartbeat set out of MIT-BIH's recordings, bit for bit."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,15 @@ import pytest
 from pqrst import sides
 from pqrst.arrays import read
 from pqrst.datasets import _kaggle, heartbeat, mitdb
+from pqrst.errors import LeakError
 from pqrst.params import Split, Window
 from pqrst.windows import segment
 
 BEATS = Window("beats", samples=187, every=3, tail=0.2, leads="first")
 KAGGLE = Split("kaggle", ("train",), ("test",), "beat", 0.2, 42)
 PATIENTS = Split("patients", ("DS1",), ("DS2",), "patient", 0.2, 42)
+OF_202 = "DS2 of DS1's person"
+PATIENTS_202 = replace(PATIENTS, test=("DS2", OF_202), shared=(OF_202,))
 
 
 def bundle_of(raw, folder, dataset=heartbeat, window=BEATS, synthetic=False):
@@ -139,9 +143,51 @@ def test_the_split_by_patient_passes_the_gate(real, tmp_path):
     assert made.leak == "no patient on two sides"
     paced = real.rows["record"].isin(["102", "104", "107", "217"]).to_numpy()
     assert (made.sides[paced] == -1).all()
-    assert (made.sides[~paced] >= 0).all()
+    shared = (real.rows["record"] == "202").to_numpy()
+    assert (made.sides[~paced & ~shared] >= 0).all()
+    assert (made.sides[shared] == -1).all()
+    assert made.told["patients"] == 43
     assert len(made.rows("validation")) > 0
-    assert len(set(made.sides[real.rows["record"].isin(["201", "202"])])) == 1
+    assert made.told["overlap"] == {}
+
+
+@pytest.mark.real
+def test_the_published_division_shares_one_person(real, tmp_path):
+    """With record 202 in test, person 201 stands on both sides, and the split says so."""
+    sides.write(real, "patients_202", PATIENTS_202, tmp_path / "patients_202")
+    made = sides.read(tmp_path / "patients_202")
+    assert made.told["overlap"] == {"201": ["train", "test"]}
+    assert made.leak == "1 of 43 patients on both sides"
+
+
+@pytest.mark.real
+def test_record_202_in_test_needs_its_leak_named(real, tmp_path):
+    """Without `shared` the gate closes over 201."""
+    with pytest.raises(LeakError, match="1 patients stand on two sides, the first is 201 in train and test"):
+        sides.write(real, "patients_202", replace(PATIENTS_202, shared=()), tmp_path / "patients_202")
+
+
+@pytest.mark.real
+def test_record_202_adds_its_own_beats_to_the_test_part_and_changes_nothing_else(real, tmp_path):
+    """Of N, S, V and F: 49,683 test beats with 202 and 47,548 without; a beat of class Q is in neither."""
+    for name, split in (("without", PATIENTS), ("with", PATIENTS_202)):
+        sides.write(real, name, replace(split, classes=("N", "S", "V", "F")), tmp_path / name)
+    without, made = sides.read(tmp_path / "without"), sides.read(tmp_path / "with")
+    of_202 = (real.rows["record"] == "202").to_numpy() & (real.y != heartbeat.CLASSES.index("Q"))
+    assert ((made.sides != without.sides) == of_202).all()
+    assert real.class_counts(of_202).tolist() == [2_060, 55, 19, 1, 0]
+    assert real.class_counts(without.rows("test")).tolist() == [42_178, 1_781, 3_202, 387, 0]
+    assert real.class_counts(made.rows("test")).tolist() == [44_238, 1_836, 3_221, 388, 0]
+
+
+@pytest.mark.real
+def test_the_mixed_split_has_as_many_beats_and_every_patient_on_both_sides(real, tmp_path):
+    """Each side keeps its count of each class, and all 43 people are shared."""
+    for name, split in (("apart", PATIENTS), ("mixed", replace(PATIENTS, mixed=True))):
+        sides.write(real, name, split, tmp_path / name)
+    apart, mixed = sides.read(tmp_path / "apart"), sides.read(tmp_path / "mixed")
+    assert sides.shares(mixed, real).equals(sides.shares(apart, real))
+    assert mixed.leak == "43 of 43 patients on both sides"
 
 
 @pytest.mark.real
@@ -158,6 +204,19 @@ def test_windows_of_ten_seconds_have_the_counted_labels(recordings, tmp_path):
 def made_up(synthetic_mitbih, tmp_path_factory):
     """Cut the made-up recordings, once."""
     return bundle_of(synthetic_mitbih, tmp_path_factory.mktemp("made_up") / "windows", synthetic=True)
+
+
+def test_made_up_recordings_can_be_split_as_published(made_up, tmp_path):
+    """The last recording stands in for 202: left out of one split, and told as shared in the other."""
+    sides.write(made_up, "patients", PATIENTS, tmp_path / "patients")
+    sides.write(made_up, "patients_202", PATIENTS_202, tmp_path / "patients_202")
+    without, made = sides.read(tmp_path / "patients"), sides.read(tmp_path / "patients_202")
+    last = (made_up.rows["record"] == "s06").to_numpy()
+    assert without.told["overlap"] == {}
+    assert (without.sides[last] == -1).all()
+    assert list(made.told["overlap"]) == made_up.rows["patient"][last].unique().tolist()
+    assert len(made.rows("test")) == len(without.rows("test")) + last.sum()
+    assert (made.sides[last] == 2).all()
 
 
 def test_every_fifth_made_up_beat_of_a_class_is_a_test_beat():

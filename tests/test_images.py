@@ -52,6 +52,18 @@ def test_each_image_is_that_of_its_own_row(windows, tmp_path, monkeypatch):
         assert np.array_equal(row, lead_rows.encode(torch.from_numpy(signal[None]), 120.0, p)[0].numpy())
 
 
+def test_what_stands_beside_a_row_stays_beside_its_image(windows, tmp_path, monkeypatch):
+    """Numbers of rhythm and shape and their names survive, three rows at a time."""
+    monkeypatch.setattr(images, "CHUNK_ROWS", 3)
+    side = np.arange(14, dtype=np.float32).reshape(7, 2)
+    images.encode(
+        replace(windows, meta=replace(META, side=("before", "after")), side=side), SETTINGS, tmp_path / "images"
+    )
+    made = read(tmp_path / "images")
+    assert made.side.tolist() == side.tolist()
+    assert made.meta.side == ("before", "after")
+
+
 def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
     """Encoding, its settings, and the cut and unit of the windows stand in it; gain and zero, which no longer hold, do not."""
     converted = replace(windows, meta=replace(META, gain=(200.0,), zero=(1024,)))

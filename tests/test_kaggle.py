@@ -290,7 +290,7 @@ def test_test_rows_have_their_patient(raw):
     found = rows_of(raw)
     assert [record.record for record in found] == [f"{TRAIN}:{n}" for n in (1, 2, 3)] + ["100", "202", "104"]
     assert [record.patient for record in found] == ["", "", "", "100", "201", "104"]
-    assert [record.folds["patients"] for record in found] == ["", "", "", "DS2", "DS1", "paced"]
+    assert [record.folds["patients"] for record in found] == ["", "", "", "DS2", "DS2 of DS1's person", "paced"]
 
 
 def test_a_table_of_another_length_gives_no_patients(raw):

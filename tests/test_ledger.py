@@ -87,3 +87,16 @@ def test_a_run_without_scores_is_refused(tmp_path):
 def test_a_run_that_was_never_recorded_has_no_results(tmp_path):
     """Give an empty list."""
     assert ledger.read(tmp_path, "tiny") == []
+
+
+def test_each_value_of_a_run_is_recorded_by_itself(tmp_path):
+    """Keep the seeds of a value below its name, and read one value's only."""
+    for value in ("0.1", "0.5"):
+        score(tmp_path / "scores" / value, 17, synthetic=False)
+    written = ledger.record(tmp_path / "scores", "alpha", tmp_path / "paper")
+    assert [file.relative_to(tmp_path / "paper").as_posix() for file in written] == [
+        "alpha/0.1/17.json",
+        "alpha/0.5/17.json",
+    ]
+    assert len(ledger.read(tmp_path / "paper", "alpha", "0.5")) == 1
+    assert ledger.read(tmp_path / "paper", "alpha") == []

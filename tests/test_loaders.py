@@ -1,11 +1,23 @@
-"""Standardisation, the order of rows, batches, and the weights of classes and rows."""
+"""Standardisation, augmentation, the order of rows, batches, and the weights of classes and rows."""
+
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 
-from pqrst import loaders
-from pqrst.loaders import Standardisation, batches, fit_standardisation, resident, standardise, visiting_order
+from pqrst import loaders, params
+from pqrst.errors import SettingsError
+from pqrst.loaders import (
+    Augmentation,
+    Standardisation,
+    augment,
+    batches,
+    fit_standardisation,
+    resident,
+    standardise,
+    visiting_order,
+)
 
 FULL_TRAIN = np.array([72471, 2223, 5788, 641, 6431])  # spec 4.1: N, S, V, F, Q of Kaggle's train file
 PUBLISHED_WEIGHTS = {  # spec 4.3: α: the weight of each class
@@ -13,6 +25,8 @@ PUBLISHED_WEIGHTS = {  # spec 4.3: α: the weight of each class
     0.5: (0.6208, 4.439, 2.013, 14.16, 1.861),
     0.1: (0.9242, 1.688, 1.203, 3.632, 1.172),
 }
+KINDS = get_args(get_type_hints(params.Train)["augment"])
+LEVEL = 5.0  # of rows to augment, far from the zeros of a mask
 PUBLISHED_SHARES = {0.1: 0.714, 0.25: 0.5, 0.5: 0.333, 1.0: 0.2}  # spec 4.3: ratio: P(N)
 
 
@@ -95,6 +109,95 @@ def test_resident_rows_are_the_chosen_ones_in_their_order(monkeypatch):
     out = resident(x.astype(np.float64), np.array([7, 0, 3]), fitted, torch.device("cpu"))
     assert out.dtype == torch.float32
     assert torch.equal(out, standardise(torch.from_numpy(x[[7, 0, 3]]), fitted))
+
+
+def level(n=40, samples=187):
+    """Give rows of two leads that are LEVEL throughout."""
+    return np.full((n, 2, samples), LEVEL, np.float32)
+
+
+def test_every_kind_of_augmentation_has_a_setting():
+    """Offer what the heartbeat original tried, and nothing at all."""
+    assert set(KINDS) == {"none"} | {
+        f"noise{scale}{mask}" for scale in ("", "_scale") for mask in ("", "_mask", "_mask2")
+    }
+
+
+def test_no_augmentation_gives_the_rows_back():
+    """Leave the numbers alone under `none`."""
+    x = rows()
+    assert augment(x, Augmentation("none"), np.random.default_rng(0)) is x
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "none"])
+def test_augmented_rows_have_their_noise_their_scale_and_their_masks(kind):
+    """Measure 0.01 of noise, a tenth of scale, and stretches of 20 zeros: none, one, or two that may overlap."""
+    x = level()
+    out = augment(x, Augmentation(kind), np.random.default_rng(0))
+    masked = np.abs(out) < LEVEL / 4
+    counts = masked.sum(-1)
+    assert (out.shape, out.dtype) == (x.shape, np.float32)
+    assert (counts >= (20 if "mask" in kind else 0)).all()
+    assert (counts <= (40 if "mask2" in kind else 20 if "mask" in kind else 0)).all()
+    assert (counts.max() > 20) == ("mask2" in kind)
+    expected = np.hypot(0.01, 0.1 * LEVEL) if "scale" in kind else 0.01
+    assert out[~masked].mean() == pytest.approx(LEVEL, rel=0.01)
+    assert out[~masked].std() == pytest.approx(expected, rel=0.05)
+    assert (x == LEVEL).all()
+
+
+def test_a_mask_is_one_stretch_anywhere_in_each_row_and_lead():
+    """Begin at any of the three places where 20 of 22 samples fit, for each lead by itself."""
+    masked = augment(level(samples=22), Augmentation("noise_mask"), np.random.default_rng(0)) < LEVEL / 2
+    starts = masked.argmax(-1)
+    assert all(masked[i, j, starts[i, j] : starts[i, j] + 20].all() for i, j in np.ndindex(starts.shape))
+    assert set(starts.ravel().tolist()) == {0, 1, 2}
+    assert (starts[:, 0] != starts[:, 1]).any()
+
+
+def test_a_row_shorter_than_a_mask_is_masked_whole():
+    """Leave only noise of ten samples."""
+    assert (augment(level(samples=10), Augmentation("noise_mask"), np.random.default_rng(0)) < 0.1).all()
+
+
+def test_rows_are_augmented_before_they_are_standardised():
+    """Bring integer rows to the device as their augmented copies, each to its own mean and deviation."""
+    x, a, fitted = (100 * rows()).astype(np.int16), Augmentation("noise_scale_mask", 3), Standardisation("row")
+    chosen = np.array([7, 0, 3])
+    out = resident(x, chosen, fitted, torch.device("cpu"), a)
+    augmented = augment(x[chosen], a, np.random.default_rng(3))
+    assert torch.equal(out, standardise(torch.from_numpy(augmented), fitted))
+
+
+def test_augmentation_follows_its_seed():
+    """Repeat the same copies from the same seed, and make others from another."""
+    first, again, other = (
+        resident(rows(), np.arange(12), Standardisation("row"), torch.device("cpu"), Augmentation("noise", seed))
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_rows_stay_as_they_are_unless_augmentation_is_asked_for():
+    """Validation and test rows come without."""
+    x = rows()
+    assert torch.equal(resident(x, np.arange(12), Standardisation("none"), torch.device("cpu")), torch.from_numpy(x))
+
+
+def test_a_model_takes_its_own_columns_in_its_own_order():
+    """Choose by name from what stands beside the rows."""
+    side = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], np.float32)
+    assert loaders.beside(side, ("a", "b", "c"), ("c", "a")).tolist() == [[3, 1], [6, 4]]
+
+
+@pytest.mark.parametrize(
+    ("side", "have", "missing"), [(None, (), "c, a"), (np.ones((2, 1)), ("a",), "c"), (None, ("a", "c"), "c, a")]
+)
+def test_missing_columns_are_one_line(side, have, missing):
+    """Name the columns that are not there, and the setting that makes them."""
+    with pytest.raises(SettingsError, match=rf"^the rows have no {missing} beside them; set window\.side of .*$"):
+        loaders.beside(side, have, ("c", "a"))
 
 
 @pytest.mark.parametrize(("alpha", "published"), PUBLISHED_WEIGHTS.items())

@@ -252,23 +252,49 @@ def test_the_lists_hold_every_record_once():
 
 
 def test_no_subject_stands_in_two_sets():
-    """202 stands in DS2's list, but is the person 201, and follows that person into DS1."""
+    """202 stands in DS2's list, but is the person 201, who stands in DS1: it is a part of its own."""
     names = [*_mitbih.DS1, *_mitbih.DS2, *_mitbih.PACED]
     subjects = {name: _mitbih._subject(name, []) for name in names}
     assert subjects["202"] == subjects["201"] == "201"
     assert len(set(subjects.values())) == 47
     assert "202" in _mitbih.DS2
-    sets = {name: _mitbih.patient_set(subject) for name, subject in subjects.items()}
-    assert sets["202"] == sets["201"] == "DS1"
-    assert [list(sets.values()).count(s) for s in ("DS1", "DS2", "paced")] == [23, 21, 4]
+    sets = {name: _mitbih.patient_set(subject, name == "202") for name, subject in subjects.items()}
+    assert (sets["201"], sets["202"]) == ("DS1", _mitbih.SHARED)
+    assert [list(sets.values()).count(s) for s in ("DS1", "DS2", "paced", _mitbih.SHARED)] == [22, 21, 4, 1]
+
+
+@pytest.mark.parametrize("patient", ["201", "100", "102", "made-up 3"])
+def test_a_further_record_of_a_person_is_a_part_of_its_own(patient):
+    """Wherever a person's first record stands, a second one joins neither side by itself."""
+    assert _mitbih.patient_set(patient) in {"DS1", "DS2", "paced"}
+    assert _mitbih.patient_set(patient, again=True) == "DS2 of DS1's person"
+
+
+def test_a_second_record_whose_first_cannot_be_read_stands_for_its_person(raw):
+    """Where s05 is damaged, s06 is all that there is of the person, and takes s05's place."""
+    before = [r.folds for r in read_all(raw)]
+    (raw / "s05.hea").unlink()
+    found = read_all(raw)
+    assert isinstance(found[4], RecordError)
+    assert found[5].folds == before[4]
+
+
+def test_record_202_is_a_part_of_its_own_without_201_too(raw):
+    """The published membership does not depend on which other recordings there are."""
+    for ending in ("dat", "atr"):
+        shutil.copyfile(raw / f"s02.{ending}", raw / f"202.{ending}")
+    (raw / "202.hea").write_text((raw / "s02.hea").read_text().replace("s02", "202"))
+    (raw / "RECORDS").write_text("202\n")
+    (found,) = read_all(raw)
+    assert found.folds == {"patients": _mitbih.SHARED}
 
 
 def test_made_up_patients_alternate_and_share_recordings(raw):
-    """The last two recordings are one person's, on one side."""
+    """The last two recordings are one person's, and the second of them is a part of its own, as 202 is."""
     found = read_all(raw)
     assert found[-1].patient == found[-2].patient
-    assert found[-1].folds == found[-2].folds
-    assert {r.folds["patients"] for r in found} == {"DS1", "DS2"}
+    assert found[-1].folds == {"patients": _mitbih.SHARED}
+    assert {r.folds["patients"] for r in found[:-1]} == {"DS1", "DS2"}
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +312,14 @@ def test_all_real_recordings_are_read(real):
     assert {r.signal.shape for r in real} == {(2, 650_000)}
     assert {r.gain for r in real} == {(200.0, 200.0)}
     assert [r.record for r in real if r.leads[0] != "MLII"] == ["102", "104", "114"]
+
+
+@pytest.mark.real
+def test_real_recordings_have_the_parts_of_their_people(real):
+    """22 recordings in DS1, 21 in DS2, 4 with paced beats, and 202 apart."""
+    parts = {r.record: r.folds["patients"] for r in real}
+    assert [name for name, part in parts.items() if part == _mitbih.SHARED] == ["202"]
+    assert [list(parts.values()).count(part) for part in ("DS1", "DS2", "paced")] == [22, 21, 4]
 
 
 @pytest.mark.real

@@ -194,6 +194,14 @@ def test_every_run_stands_in_a_table():
     assert shown == {(run.run, run.value) for run in VARIANTS}
 
 
+def test_a_misprint_stands_beside_the_number_that_mends_it():
+    """Show what was printed only where another number is published in its place."""
+    rows = [row for page in SETTINGS.tables.values() for table in page.values() for row in table.rows]
+    misprints = [(row.published[score], printed) for row in rows for score, printed in row.misprinted.items()]
+    assert misprints
+    assert all(mended not in (None, printed) for mended, printed in misprints)
+
+
 def test_the_override_layer_lists_every_training_setting():
     """Offer each field of Train to -S, in the order of the type, and say what the recipes leave open."""
     assert list(GIVEN["train"]) == TRAIN
@@ -269,6 +277,33 @@ WRONG = [
         "      cut: beat",
         "datasets.heartbeat.window.cut must be one of beats, around, equal, whole, got 'beat'; ",
     ),
+    (
+        "    database: heartbeat",
+        "    database: hartbeat",
+        "datasets.heartbeat.database: there is no 'hartbeat'; did you mean heartbeat?",
+    ),
+    (
+        "        - F\n",
+        "        - Z\n",
+        "datasets.heartbeat.splits.patients.classes: there is no 'Z'; known: N, S, V, F, Q",
+    ),
+    (
+        "        mixed: true",
+        "        mixed: often",
+        "datasets.heartbeat.splits.patients_mixed.mixed must be bool, got 'often'",
+    ),
+    (
+        "        shared:\n        - DS2 of",
+        "        shared: DS2 of",
+        'datasets.heartbeat.splits.patients_202.shared must be a list of text, got "DS2 of DS1\'s person"',
+    ),
+    (
+        "      train.optimizer:\n      - adam\n",
+        "      train.optimizer: adam\n",
+        "runs.coupled_optimizer.over.train.optimizer must be a list of anything, got 'adam'",
+    ),
+    ("      tested: f1_macro\n", "", "tables.heartbeat.networks.tested is missing; it must be text"),
+    ("        misprinted:\n", "        misprint:\n", "tables.heartbeat.optimizers.rows[0].misprint is not a setting; "),
     ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
 ]
 

@@ -203,6 +203,19 @@ WRONG = [
         with_run("simple_cnn", over={"train.lr": ("a/b",)}),
         "runs.simple_cnn.over.train.lr: 'a/b' cannot name a folder; ",
     ),
+    *(
+        (
+            with_run("simple_cnn", over={"train.lr": (value,)}),
+            f"runs.simple_cnn.over.train.lr: {value!r} cannot name a ",
+        )
+        for value in ("", "..", ".hidden", "0.1 or so")
+    ),
+    (with_run("simple_cnn", over={"train.lr": ("fast",)}), "runs.simple_cnn.train.lr must be float, got 'fast'"),
+    (with_run("simple_cnn", over={"train.augment": ("noisy",)}), "runs.simple_cnn.train.augment must be one of none, "),
+    (
+        with_run("simple_cnn", over={"model": ("efficientnet_b0",)}),
+        "runs.simple_cnn.model: efficientnet_b0 takes an image, windows/heartbeat holds signals",
+    ),
     (
         with_run("simple_cnn", over={"train.lr": ()}),
         "runs.simple_cnn.over.train.lr must list different values, got none",
@@ -320,6 +333,21 @@ def test_a_change_of_one_value_changes_one_runs_file():
     assert files_changed(s) == {"runs/coupled_alpha.yaml"}
 
 
+def test_the_file_of_a_run_over_values_holds_the_settings_of_each():
+    """Write one complete set of settings for each value under `over`, and those of a plain run as they are."""
+    files = resolver.resolved_files(SETTINGS)
+    assert list(files["runs/coupled_alpha.yaml"]) == ["over"]
+    told = files["runs/coupled_alpha.yaml"]["over"]
+    assert {value: one["train"]["class_weight_alpha"] for value, one in told.items()} == {
+        "0.1": 0.1,
+        "0.5": 0.5,
+        "1.0": 1.0,
+    }
+    assert {one["value"] for one in told.values()} == set(told)
+    assert "over" not in files["runs/simple_cnn.yaml"]
+    assert files["runs/simple_cnn.yaml"]["value"] == ""
+
+
 @pytest.mark.parametrize("name", list(SETTINGS.models))
 def test_a_models_setting_changes_only_the_runs_of_that_model(name):
     """Retrain the runs of a model, and nothing else, when a setting of it changes."""
@@ -352,6 +380,25 @@ def test_a_datasets_window_changes_only_its_segments():
     data = SETTINGS.datasets["mitdb"]
     wider = replace(data, window=replace(data.window, samples=1800))
     assert files_changed(changed(datasets=SETTINGS.datasets | {"mitdb": wider})) == {"segment/mitdb.yaml"}
+
+
+def test_a_databases_settings_reach_its_download_and_all_of_its_datasets():
+    """Fetch one database anew when its settings change, and cut every dataset that is made of it."""
+    given = SETTINGS.databases | {"heartbeat": {"origin": "mitdb"}}
+    made = {name for name, data in SETTINGS.datasets.items() if data.database == "heartbeat"}
+    assert len(made) > 1
+    expected = {"download/heartbeat.yaml"} | {f"segment/{name}.yaml" for name in made}
+    assert files_changed(changed(databases=given)) == expected
+
+
+@pytest.mark.parametrize(
+    "more", [{"classes": ("N", "V")}, {"shared": ("DS2",)}, {"mixed": True}], ids=["classes", "shared", "mixed"]
+)
+def test_a_splits_setting_changes_only_the_splits_of_its_dataset(more):
+    """Split one dataset anew; what depends on it learns so from the split."""
+    data = SETTINGS.datasets["heartbeat"]
+    other = replace(data, splits=data.splits | {"patients": replace(data.splits["patients"], **more)})
+    assert files_changed(changed(datasets=SETTINGS.datasets | {"heartbeat": other})) == {"split/heartbeat.yaml"}
 
 
 def test_the_profile_changes_downloads_and_runs_only():
@@ -394,7 +441,7 @@ def test_resolved_files_name_the_digests_of_their_components(kind, names):
     """Let a stage see that the file of a component that it uses has changed."""
     found = resolver.resolved_files(SETTINGS)
     told = [found[name] for name in found if name.startswith(f"{kind}/")]
-    for content in (one for content in told for one in content.get("over", {"": content}).values()):
+    for content in (one for given in told for one in given.get("over", {"": given}).values()):
         used = [file for file in content["code"] if file.startswith(f"{names}/")]
         assert all(content["code"][file] for file in used)
         assert used
@@ -413,6 +460,14 @@ NO_TABLES = [
         "tables.heartbeat.networks.baseline: there is no 'Simpel CNN'; did you mean Simple CNN?",
     ),
     (
+        {"rows": (*TABLE.rows, replace(ROW, name="in print", run="")), "baseline": "in print"},
+        "tables.heartbeat.networks.baseline: there is no 'in print'; ",
+    ),
+    (
+        {"rows": (replace(ROW, published={"f1_makro": 0.9}),)},
+        "tables.heartbeat.networks: there is no 'f1_makro'; did you mean f1_macro?",
+    ),
+    (
         {"rows": (replace(ROW, run="simple"),), "baseline": ""},
         "tables.heartbeat.networks.rows[0].run: there is no 'simple'; ",
     ),
@@ -423,6 +478,14 @@ NO_TABLES = [
     (
         {"rows": (replace(ROW, run="coupled_ratio", value="0.3"),), "baseline": ""},
         "tables.heartbeat.networks.rows[0].value: run coupled_ratio has no '0.3'; known: 0.1, 0.25, 0.5, 1.0",
+    ),
+    (
+        {"rows": (replace(ROW, run="coupled_ratio"),), "baseline": ""},
+        "tables.heartbeat.networks.rows[0].value: run coupled_ratio has no ''; known: 0.1, 0.25, 0.5, 1.0",
+    ),
+    (
+        {"rows": (replace(ROW, value="0.1"),)},
+        "tables.heartbeat.networks.rows[0].value: run simple_cnn has no '0.1'; known: none",
     ),
 ]
 

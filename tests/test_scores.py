@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from sklearn.metrics import cohen_kappa_score
 from torchmetrics.functional import classification
 
 from pqrst import params, resolver, scores
@@ -28,7 +29,7 @@ PUBLISHED = {  # spec 4.5: weighted recall, specificity, precision, F1; spec 7: 
 }
 COLUMNS = [f"{word}_{mean}" for mean in ("weighted", "macro") for word in ("recall", "specificity", "precision", "f1")]
 NAMES = [
-    "accuracy", "auroc_macro", "average_precision_macro", "f1_macro", "f1_weighted", "precision_macro",
+    "accuracy", "auroc_macro", "average_precision_macro", "f1_macro", "f1_weighted", "j_kappa", "kappa", "precision_macro",
     "precision_weighted", "recall_macro", "recall_weighted", "specificity_macro", "specificity_weighted",
 ]  # fmt: skip
 
@@ -38,6 +39,22 @@ def expand(text):
     matrix = np.array([[int(n) for n in row.split()] for row in text.split("|")])
     true, said = np.indices(matrix.shape)
     return np.repeat(true.ravel(), matrix.ravel()), np.repeat(said.ravel(), matrix.ravel())
+
+
+def of(name, labels, said):
+    """Score rows whose classes are numbered without gaps."""
+    classes = [str(c) for c in range(labels.shape[1] if labels.ndim == 2 else 1 + max(labels.max(), said.max()))]
+    return scores.score(name, labels, None, said, classes)
+
+
+def specificity(labels, said):
+    """Give the specificity of each class."""
+    counts = (
+        scores.counts_of_labels(labels, said)
+        if labels.ndim == 2
+        else scores.counts_of(scores.confusion(labels, said, 1 + max(labels.max(), said.max())))
+    )
+    return scores.specificity(counts)
 
 
 def made_up(n=400, classes=4):
@@ -53,38 +70,38 @@ def test_the_published_matrices_give_the_published_rows(network):
     """Reproduce table 1 and the macro values behind it to four digits, over all 21,892 test rows."""
     labels, said = expand(MATRICES[network])
     assert len(labels) == 21892
-    found = [round(scores.score(name, labels, None, said), 4) for name in COLUMNS]
+    found = [round(scores.score(name, labels, None, said, "NSVFQ"), 4) for name in COLUMNS]
     assert found == list(PUBLISHED[network])
 
 
 def test_weighted_recall_is_accuracy():
     """Count the same rows either way."""
     labels, said = expand(MATRICES["coupled"])
-    assert scores.recall_weighted(labels, said) == pytest.approx(scores.accuracy(labels, said), rel=1e-12)
+    assert of("recall_weighted", labels, said) == pytest.approx(of("accuracy", labels, said), rel=1e-12)
 
 
 def test_specificity_by_hand():
     """Give 2/3, 1/2 and 1 for classes with one wrong claim of three, of two, and none, in rows 1 2 1."""
     labels, said = np.array([0, 1, 1, 2]), np.array([1, 1, 0, 2])
     # class 0: negatives 1 1 2, one called 0; class 1: negatives 0 2, one called 1; class 2: negatives 0 1 1, none called 2
-    assert scores.specificity(labels, said) == pytest.approx([2 / 3, 1 / 2, 1])
-    assert scores.specificity_macro(labels, said) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
-    assert scores.specificity_weighted(labels, said) == pytest.approx((1 * 2 / 3 + 2 * 1 / 2 + 1 * 1) / 4)
+    assert specificity(labels, said) == pytest.approx([2 / 3, 1 / 2, 1])
+    assert of("specificity_macro", labels, said) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert of("specificity_weighted", labels, said) == pytest.approx((1 * 2 / 3 + 2 * 1 / 2 + 1 * 1) / 4)
 
 
 def test_a_class_that_is_never_predicted_scores_nothing():
     """Count its recall, precision and F1 as zero, without a warning, and its specificity as one."""
     labels, said = np.array([0, 0, 0, 1]), np.zeros(4, int)
-    assert scores.recall_macro(labels, said) == 0.5
-    assert scores.precision_macro(labels, said) == pytest.approx(0.75 / 2)
-    assert scores.f1_macro(labels, said) == pytest.approx((6 / 7) / 2)
-    assert scores.specificity(labels, said).tolist() == [0, 1]
+    assert of("recall_macro", labels, said) == 0.5
+    assert of("precision_macro", labels, said) == pytest.approx(0.75 / 2)
+    assert of("f1_macro", labels, said) == pytest.approx((6 / 7) / 2)
+    assert specificity(labels, said).tolist() == [0, 1]
 
 
 def test_a_perfect_guess_scores_one_everywhere():
     """Give one for every score that params.yaml may name."""
     labels = np.array([0, 1, 2, 1])
-    found = {name: scores.score(name, labels, np.eye(3)[labels], labels) for name in scores.names()}
+    found = {name: scores.score(name, labels, np.eye(3)[labels], labels, "NSV") for name in scores.names()}
     assert found == dict.fromkeys(NAMES, 1.0)
 
 
@@ -96,7 +113,9 @@ def test_torchmetrics_agrees(word, mean):
     peer = getattr(classification, f"multiclass_{word}")
     expected = peer(torch.from_numpy(probability), torch.from_numpy(labels), num_classes=4, average=mean)
     name = f"{word.removesuffix('_score')}_{mean}"
-    assert scores.score(name, labels, probability, probability.argmax(1)) == pytest.approx(float(expected), abs=1e-6)
+    assert scores.score(name, labels, probability, probability.argmax(1), "NSVF") == pytest.approx(
+        float(expected), abs=1e-6
+    )
 
 
 def test_torchmetrics_agrees_on_specificity():
@@ -104,7 +123,7 @@ def test_torchmetrics_agrees_on_specificity():
     labels, probability = made_up()
     given = torch.from_numpy(probability), torch.from_numpy(labels)
     expected = classification.multiclass_specificity(*given, num_classes=4, average="macro")
-    assert scores.specificity_macro(labels, probability.argmax(1)) == pytest.approx(float(expected), abs=1e-6)
+    assert of("specificity_macro", labels, probability.argmax(1)) == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_torchmetrics_agrees_on_areas():
@@ -136,9 +155,9 @@ def test_several_labels_a_row_are_scored_by_class():
     """Take 0/1 labels as they are: recall of 1/2 and 1, specificity of 1 and 1/2."""
     labels = np.array([[1, 0], [1, 1], [0, 0]])
     said = np.array([[1, 0], [0, 1], [0, 1]])
-    assert scores.recall_macro(labels, said) == 0.75
-    assert scores.specificity(labels, said) == pytest.approx([1, 1 / 2])
-    assert scores.accuracy(labels, said) == pytest.approx(1 / 3)
+    assert of("recall_macro", labels, said) == 0.75
+    assert specificity(labels, said) == pytest.approx([1, 1 / 2])
+    assert of("accuracy", labels, said) == pytest.approx(1 / 3)
     assert scores.auroc_macro(labels, said.astype(float)) == pytest.approx((0.75 + 0.75) / 2)
 
 
@@ -162,8 +181,51 @@ def test_every_score_of_the_shipped_settings_exists():
 def test_a_score_is_given_predictions_or_probabilities_by_its_argument():
     """Hand class indices to one, the whole array to the other."""
     labels, probability = np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])
-    assert scores.score("accuracy", labels, probability, probability.argmax(1)) == 0.5
-    assert scores.score("auroc_macro", labels, probability, probability.argmax(1)) == 1.0
+    assert scores.score("accuracy", labels, probability, probability.argmax(1), "NS") == 0.5
+    assert scores.score("auroc_macro", labels, probability, probability.argmax(1), "NS") == 1.0
+
+
+HAND = np.array([[80, 4, 6, 0], [5, 10, 5, 0], [2, 2, 30, 1], [3, 0, 1, 1]])  # true N S V F by row
+REAL_ROWS = expand("80 4 6 0 | 5 10 5 0 | 2 2 30 1 | 3 0 1 1")
+
+
+def test_kappa_agrees_with_scikit_learn():
+    """Take off the agreement of the margins as a peer library does, and give 0 where all is one class."""
+    assert scores.kappa(HAND) == pytest.approx(cohen_kappa_score(*REAL_ROWS))
+    assert scores.kappa(np.array([[9, 0], [0, 0]])) == 0
+
+
+def test_j_kappa_by_hand():
+    """Halve κ, and add an eighth of each of Se_S 10/20, P+_S 10/16, Se_V 30/35 and P+_V 30/42."""
+    expected = cohen_kappa_score(*REAL_ROWS) / 2 + (10 / 20 + 10 / 16 + 30 / 35 + 30 / 42) / 8
+    assert scores.from_matrix("j_kappa", HAND, "NSVF") == pytest.approx(expected)
+    assert np.isnan(scores.from_matrix("j_kappa", HAND[:2, :2], ("Normal", "Abnormal")))
+
+
+def test_scores_of_one_class_by_hand():
+    """Read recall, precision, specificity and F1 of class V from the matrix, and none of a class that is not there."""
+    found = [
+        float(scores.from_matrix(f"{word}_of_V", HAND, "NSVF")) for word in ("recall", "precision", "specificity", "f1")
+    ]
+    assert found == pytest.approx([30 / 35, 30 / 42, 103 / 115, 60 / 77])
+    assert np.isnan(scores.from_matrix("recall_of_Q", HAND, "NSVF"))
+
+
+@pytest.mark.parametrize("name", [*(name for name in NAMES if scores.of_matrix(name)), "recall_of_S", "f1_of_F"])
+def test_stacked_matrices_score_as_each_alone(name):
+    """Score a stack of resampled matrices, one of them without class F, as one by one."""
+    stack = np.stack([HAND, 3 * HAND.T, HAND * np.array([[1], [1], [1], [0]]) * np.array([1, 1, 1, 0])])
+    alone = [float(scores.from_matrix(name, matrix, "NSVF")) for matrix in stack]
+    assert scores.from_matrix(name, stack, "NSVF").tolist() == pytest.approx(alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("f1_macro", True), ("precision_of_Q", True), ("j_kappa", True), ("auroc_macro", False), ("recall_of", False)],
+)
+def test_it_says_which_scores_need_no_rows(name, said):
+    """Know which scores a confusion matrix is enough for."""
+    assert scores.of_matrix(name) == said
 
 
 def test_an_unknown_score_is_refused_before_any_work():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from pqrst import artifact, evaluation, scoring, sides
+from pqrst import artifact, evaluation, scores, scoring, sides
 from pqrst.arrays import Meta, Writer, digest
 from pqrst.artifact import Contract
 from pqrst.loaders import Standardisation
@@ -45,7 +45,7 @@ def write_member(folder, seed, opened):
         provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest}, settings_digest="cd",
     )  # fmt: skip
     history = [{"epoch": n, "train_loss": 1 / n, "validation_loss": 1.1 / n} for n in (1.0, 2.0)]
-    artifact.save(folder / artifact.member(seed), contract, model.state_dict(), history)
+    artifact.save(folder / artifact.member(seed), contract, artifact.of_network(model.state_dict()), history)
 
 
 def score(folder, trained, opened):
@@ -94,7 +94,7 @@ def test_the_detail_counts_the_test_rows(scored, opened):
         opened.bundle.y[opened.sides.rows("test")],
         np.load(scored / "scores" / "seed-9" / "predictions.npy"),
     )
-    assert told["confusion"] == evaluation.confusion(labels, said, 3).tolist()
+    assert told["confusion"] == scores.confusion(labels, said, 3).tolist()
     assert told["scores"]["accuracy"] == (labels == said).mean()
     assert set(told["scores"]) == {*WANTED, *evaluation.HEADLINE}
     assert (told["rows"], told["leak"]) == (20, "1 of 1 patients on both sides")

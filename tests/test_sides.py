@@ -1,5 +1,7 @@
 """A split as a folder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,9 @@ from pqrst.params import Split
 META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
 FILES = ["cut", "cut/sides.npy", "cut/split.json"]
 BEAT = Split("cut", ("train",), ("test",), "beat", 0.5, 1)
+PATIENT = replace(BEAT, by="patient")
+SHARED = replace(PATIENT, test=("test", "extra"), shared=("extra",))  # a published leak: `extra` holds people of train
+WITH_EXTRA = ("train",) * 6 + ("extra", "test")
 
 
 def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):
@@ -48,33 +53,29 @@ def test_a_split_is_written_over_an_old_one(tmp_path):
 
 def test_a_split_by_patient_that_is_not_one_is_refused(tmp_path):
     """The gate closes before anything is written."""
-    by_patient = Split("cut", ("train",), ("test",), "patient", 0.5, 1)
     with pytest.raises(LeakError, match=r"the first is q in (train|validation) and test"):
-        sides.write(bundle(), "cut", by_patient, tmp_path / "cut")
+        sides.write(bundle(), "cut", PATIENT, tmp_path / "cut")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_recordings_of_one_person_on_two_sides_are_refused(tmp_path):
     """201 trains, 202 tests, and both are the person 201."""
     people = ["201"] * 4 + ["100"] * 2 + ["201"] * 2
-    by_patient = Split("cut", ("train",), ("test",), "patient", 0.5, 1)
     with pytest.raises(LeakError, match=r"the first is 201 in (train|validation) and test"):
-        sides.write(bundle(people), "cut", by_patient, tmp_path / "cut")
+        sides.write(bundle(people), "cut", PATIENT, tmp_path / "cut")
 
 
 def test_a_split_by_patient_that_is_one_says_so(tmp_path):
     """Three people in train, one in test: nobody is shared."""
-    by_patient = Split("cut", ("train",), ("test",), "patient", 0.5, 1)
-    told = sides.write(bundle("ppqqrrss"), "cut", by_patient, tmp_path / "cut")
+    told = sides.write(bundle("ppqqrrss"), "cut", PATIENT, tmp_path / "cut")
     assert told.endswith("no patient on two sides")
     assert sides.read(tmp_path / "cut").told["overlap"] == {}
 
 
 def test_a_split_by_patient_needs_patients(tmp_path):
     """Rows of nobody in particular cannot be promised apart."""
-    by_patient = Split("cut", ("train",), ("test",), "patient", 0.5, 1)
     with pytest.raises(LeakError, match="2 rows have no patient; split by beat, or build from recordings"):
-        sides.write(bundle(["p", "p", "q", "q", "r", "r", "", ""]), "cut", by_patient, tmp_path / "cut")
+        sides.write(bundle(["p", "p", "q", "q", "r", "r", "", ""]), "cut", PATIENT, tmp_path / "cut")
 
 
 def test_the_leak_counts_patients_and_not_rows(tmp_path):
@@ -129,6 +130,78 @@ def test_half_a_split_is_one_line(tmp_path, name):
         sides.read(tmp_path / "cut")
 
 
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [((), [0, 0, 0, 0, 1, 1, 0, 1]), (("b", "a"), [1, 1, 1, 1, 0, 0, 1, 0]), (("b",), [-1, -1, -1, -1, 0, 0, -1, 0])],
+)
+def test_classes_are_chosen_in_their_order(classes, labels):
+    """All classes, both the other way round, and one alone, with -1 for the rows of the other."""
+    chosen = sides.of_classes(bundle(), classes)
+    assert chosen.y.tolist() == labels
+    assert chosen.meta.classes == (classes or META.classes)
+    assert len(chosen.x) == len(chosen.rows) == 8
+
+
+def test_rows_of_other_classes_are_left_out(tmp_path):
+    """Of class b there are two train rows and one test row, all of q; p is not counted among the patients."""
+    told = sides.write(bundle(), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
+    made = sides.read(tmp_path / "cut")
+    assert np.flatnonzero(made.sides >= 0).tolist() == [4, 5, 7]
+    assert made.told["rows"] == {"train": 1, "validation": 1, "test": 1}
+    assert made.told["classes"] == ["b"]
+    assert told.endswith("1 of 1 patients on both sides")
+
+
+def test_classes_of_a_multi_label_task_are_not_chosen(tmp_path):
+    """A row of several labels cannot be left out for one of them."""
+    several = replace(bundle(), meta=replace(META, task="multi"), y=np.ones((8, 2), int))
+    with pytest.raises(SettingsError, match="toy: a split of a multi-label task keeps all classes; remove `classes`"):
+        sides.write(several, "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_published_leak_passes_the_gate_and_is_told(tmp_path):
+    """Person p trains and stands in `extra` too: the split is made, and says that p is on both sides."""
+    told = sides.write(bundle("ppqqrrps", WITH_EXTRA), "cut", SHARED, tmp_path / "cut")
+    made = sides.read(tmp_path / "cut")
+    assert list(made.told["overlap"]) == ["p"]
+    assert made.told["overlap"]["p"][-1] == "test"
+    assert told.endswith("1 of 4 patients on both sides")
+    assert made.rows("test").tolist() == [6, 7]
+
+
+@pytest.mark.parametrize(
+    ("people", "shared", "first"),
+    [("ppqqrrpq", ("extra",), "q"), ("ppqqrrps", (), "p"), ("ppqqrrps", ("exrta",), "p")],
+    ids=["another person", "nothing named", "misspelt"],
+)
+def test_only_the_people_of_a_shared_part_pass(tmp_path, people, shared, first):
+    """A leak that is not of a part named in `shared` closes the gate."""
+    with pytest.raises(LeakError, match=rf"1 patients stand on two sides, the first is {first} in \w+ and test"):
+        sides.write(bundle(people, WITH_EXTRA), "cut", replace(SHARED, shared=shared), tmp_path / "cut")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mixed_split_has_as_many_rows_and_other_patients(tmp_path):
+    """After the gate, sides are exchanged within each class, and the folder tells whom they share."""
+    given = bundle("ppqqrrss")
+    apart = sides.write(given, "one", PATIENT, tmp_path / "one")
+    told = sides.write(given, "two", replace(PATIENT, mixed=True), tmp_path / "two")
+    one, two = sides.read(tmp_path / "one"), sides.read(tmp_path / "two")
+    assert sides.shares(one, given).equals(sides.shares(two, given))
+    assert (one.sides != two.sides).any()
+    assert (one.told["overlap"], one.told["mixed"], two.told["mixed"]) == ({}, False, True)
+    assert "s" in two.told["overlap"]
+    assert apart.endswith("no patient on two sides")
+    assert told.endswith("of 4 patients on both sides")
+
+
+def test_a_mixed_split_must_pass_the_gate_first(tmp_path):
+    """Mixing is no way around a patient on two sides."""
+    with pytest.raises(LeakError, match="the first is q in"):
+        sides.write(bundle(), "cut", replace(PATIENT, mixed=True), tmp_path / "cut")
+
+
 def save(folder, rows):
     with Writer(folder, (1, 4), "float32") as writer:
         writer.add(bundle().x[:rows], bundle().y[:rows], bundle().rows[:rows])
@@ -146,6 +219,50 @@ def test_rows_and_sides_are_opened_together(tmp_path):
     assert opened.digest != sides.open_data(data, tmp_path / "two").digest
 
 
+def test_opened_rows_have_the_classes_of_their_split(tmp_path):
+    """The split's folder says which classes there are, in which order."""
+    sides.write(bundle(), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
+    opened = sides.open_data(save(tmp_path / "data", 8), tmp_path / "cut")
+    assert opened.bundle.meta.classes == ("b",)
+    assert opened.bundle.y.tolist() == [-1, -1, -1, -1, 0, 0, -1, 0]
+    assert opened.bundle.class_counts(opened.sides.rows("test")).tolist() == [1]
+
+
+def opened_by(folder, split, given):
+    """Write rows and a split of them, and open both."""
+    sides.write(given, "cut", split, folder / "cut")
+    with Writer(folder / "data", (1, 4), "float32") as writer:
+        writer.add(given.x, given.y, given.rows)
+        writer.finish(META)
+    return sides.open_data(folder / "data", folder / "cut")
+
+
+def test_what_is_learned_from_does_not_depend_on_the_test_rows(tmp_path):
+    """A split with the shared part in test and one without it can take the same network, and differ in their scores."""
+    given = bundle("ppqqrrps", WITH_EXTRA)
+    one, two = opened_by(tmp_path / "one", SHARED, given), opened_by(tmp_path / "two", PATIENT, given)
+    assert (one.sides.rows("test").tolist(), two.sides.rows("test").tolist()) == ([6, 7], [7])
+    assert one.learned == two.learned
+    assert one.digest != two.digest
+
+
+@pytest.mark.parametrize(
+    ("split", "more"),
+    [
+        (replace(BEAT, seed=2), 0),
+        (replace(BEAT, validation=0.25), 0),
+        (replace(BEAT, classes=("b", "a")), 0),
+        (BEAT, 1),
+    ],
+    ids=["other train rows", "fewer to choose by", "classes in another order", "other signals"],
+)
+def test_what_is_learned_from_follows_train_validation_classes_and_signals(tmp_path, split, more):
+    """Nothing that a training sees may change under the same digest."""
+    given, other = bundle(), bundle()
+    other.x[0] += more
+    assert opened_by(tmp_path / "one", BEAT, given).learned != opened_by(tmp_path / "two", split, other).learned
+
+
 def test_sides_of_other_rows_are_refused(tmp_path):
     """A split of eight rows does not divide seven."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
@@ -159,3 +276,57 @@ def test_shares_list_every_class_on_every_side(tmp_path):
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
     table = sides.shares(sides.read(tmp_path / "cut"), bundle())
     assert table["rows"].tolist() == [2, 1, 2, 1, 1, 1]
+
+
+def test_a_split_of_fewer_classes_renames_them_and_leaves_their_rows_out(tmp_path):
+    """Keep class b only: its rows become class 0, the others are on no side, and who opens the data sees just that."""
+    given = bundle("ppqqrrss", ("train", "train", "train", "train", "train", "test", "test", "test"))
+    with Writer(tmp_path / "x", (1, 4), "float32") as writer:
+        writer.add(given.x, given.y, given.rows)
+        writer.finish(META)
+    only = Split("cut", ("train",), ("test",), "beat", 0.5, 1, classes=("b",))
+    sides.write(sides.read_bundle(tmp_path / "x"), "cut", only, tmp_path / "cut")
+    opened = sides.open_data(tmp_path / "x", tmp_path / "cut")
+    assert opened.bundle.meta.classes == ("b",)
+    assert opened.bundle.y.tolist() == [-1, -1, -1, -1, 0, 0, -1, 0]
+    assert opened.sides.rows("test").tolist() == [5, 7]
+    assert (opened.sides.sides[:4] == -1).all()
+
+
+def test_classes_may_change_their_order():
+    """Number the classes as the split lists them."""
+    assert sides.of_classes(bundle(), ("b", "a")).y.tolist() == [1, 1, 1, 1, 0, 0, 1, 0]
+
+
+def test_a_split_of_labels_keeps_them_all():
+    """Refuse to choose among labels that stand side by side."""
+    several = replace(bundle(), meta=replace(META, task="multi"))
+    with pytest.raises(SettingsError, match="keeps all classes; remove `classes`"):
+        sides.of_classes(several, ("a",))
+
+
+def test_a_published_leak_passes_and_is_told(tmp_path):
+    """Let the persons of the named part stand on both sides, and say who they are."""
+    given = bundle("ppqqrrqs", ("train",) * 4 + ("test", "test", "again", "test"))
+    shared = Split("cut", ("train",), ("test", "again"), "patient", 0.5, 1, shared=("again",))
+    told = sides.write(given, "cut", shared, tmp_path / "cut")
+    assert told.endswith("1 of 4 patients on both sides")
+    assert list(sides.read(tmp_path / "cut").told["overlap"]) == ["q"]
+    with pytest.raises(LeakError):
+        sides.write(given, "cut", replace(shared, shared=()), tmp_path / "cut")
+
+
+def test_the_test_side_has_no_part_in_what_is_learned(tmp_path):
+    """Name the same training for two splits that differ in their test rows only, and another where train differs."""
+    given = bundle("ppqqrrss", ("train",) * 4 + ("test",) * 2 + ("more",) * 2)
+    with Writer(tmp_path / "x", (1, 4), "float32") as writer:
+        writer.add(given.x, given.y, given.rows)
+        writer.finish(META)
+    read, names = sides.read_bundle(tmp_path / "x"), {"a": ("test",), "b": ("test", "more"), "c": ("more",)}
+    for name, test in names.items():
+        sides.write(read, name, Split("cut", ("train",), test, "beat", 0.5, 1), tmp_path / name)
+    sides.write(read, "d", Split("cut", ("train", "test"), ("more",), "beat", 0.5, 1), tmp_path / "d")
+    found = {name: sides.open_data(tmp_path / "x", tmp_path / name) for name in "abcd"}
+    assert len({found[name].learned for name in "abc"}) == 1
+    assert len({found[name].digest for name in "abc"}) == 3
+    assert found["d"].learned != found["a"].learned

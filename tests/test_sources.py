@@ -12,7 +12,7 @@ import pytest
 from pqrst import sources
 from pqrst.arrays import digest
 from pqrst.datasets import mitdb
-from pqrst.errors import DownloadError
+from pqrst.errors import DownloadError, SettingsError
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("PQRST_DATA") or ROOT / "../shared/data").resolve()
@@ -151,6 +151,15 @@ def test_the_hosts_need_no_address(obtain, tmp_path, monkeypatch):
     assert obtain(settings("hosts")) == {"source": "host"}
     assert asked == [None]
     assert names(tmp_path / "raw") == [sources.PROVENANCE]
+
+
+def test_a_databases_wrong_setting_is_one_line_before_any_work(obtain, tmp_path):
+    """The place in params.yaml and the values that there are stand in the message, and nothing is made."""
+    with pytest.raises(
+        SettingsError, match=r"^databases\.heartbeat\.origin must be one of auto, mitdb, kaggle, got 'host'"
+    ):
+        obtain(settings("synthetic", "heartbeat", settings={"origin": "host"}))
+    assert names(tmp_path) == []
 
 
 @pytest.mark.real

@@ -131,6 +131,48 @@ def test_unknown_patients_of_rows_left_out_do_no_harm():
     splits.gate(np.array([splits.UNUSED, splits.TRAIN, splits.TEST]), np.array(["", "a", "b"]), "mine")
 
 
+def test_the_gate_lets_named_patients_pass_and_no_other():
+    """Pass 201, whose leak is published, and close for 100, who stands on two sides as well."""
+    sides, patients = np.array([splits.TRAIN, splits.TEST] * 2), np.array(["201", "201", "100", "100"])
+    splits.gate(sides, patients, "mine", {"201", "100"})
+    with pytest.raises(LeakError, match="1 patients stand on two sides, the first is 100 in train and test"):
+        splits.gate(sides, patients, "mine", {"201"})
+
+
+def test_mixing_keeps_the_count_of_every_class_on_every_side():
+    """Exchange whole sides of three classes: counts stay, rows left out stay out, and what was given stays as it was."""
+    rng = np.random.default_rng(0)
+    given, labels = rng.integers(-1, 3, 300).astype(np.int8), rng.integers(0, 3, 300)
+    before = given.copy()
+    mixed = splits.mix(given, labels, np.random.default_rng(1))
+    assert splits.class_table(mixed, labels, 3).tolist() == splits.class_table(given, labels, 3).tolist()
+    assert ((mixed == splits.UNUSED) == (given == splits.UNUSED)).all()
+    assert (mixed != given).any()
+    assert (given == before).all()
+
+
+def test_mixing_moves_patients_to_both_sides():
+    """Of two people with 50 rows each, one on each side, both stand on both sides afterwards."""
+    patients, given = np.repeat(["a", "b"], 50), np.repeat([splits.TRAIN, splits.TEST], 50).astype(np.int8)
+    mixed = splits.mix(given, np.tile([0, 1], 50), np.random.default_rng(0))
+    assert splits.overlap(given, patients) == {}
+    assert splits.overlap(mixed, patients) == {"a": ["train", "test"], "b": ["train", "test"]}
+
+
+def test_mixing_is_seeded():
+    """The same seed exchanges the same rows, another seed others."""
+    given, labels = np.repeat([splits.TRAIN, splits.TEST], 50).astype(np.int8), np.zeros(100, int)
+    one, two, other = (splits.mix(given, labels, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert (one == two).all()
+    assert (one != other).any()
+
+
+def test_a_class_on_one_side_stays_there():
+    """There is nothing to exchange where all rows of a class train."""
+    given = np.array([splits.TRAIN, splits.TRAIN, splits.TEST, splits.TEST], np.int8)
+    assert splits.mix(given, np.array([0, 0, 1, 1]), np.random.default_rng(0)).tolist() == given.tolist()
+
+
 def test_overlap_names_all_sides_of_a_patient():
     """One person on three sides, one on one, one on two; nobody is no person."""
     sides = np.array([splits.TRAIN, splits.VALIDATION, splits.TEST, splits.TRAIN, splits.TRAIN, splits.TEST, 0, 2])
@@ -148,3 +190,22 @@ def test_class_table_counts_rows_of_either_task():
     sides = np.array([splits.TRAIN, splits.TRAIN, splits.TEST])
     assert splits.class_table(sides, np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 0], [0, 1]]
     assert splits.class_table(sides, np.array([[1, 1], [0, 1], [0, 0]]), 2).tolist() == [[1, 2], [0, 0], [0, 0]]
+
+
+def test_mixing_moves_patients_and_keeps_the_count_of_every_class_on_every_side():
+    """Exchange sides within a class, leave unused rows alone, and repeat from the same seed."""
+    rng = np.random.default_rng(0)
+    labels, sides = rng.integers(3, size=300), rng.integers(-1, 3, size=300).astype(np.int8)
+    mixed = splits.mix(sides, labels, np.random.default_rng(1))
+    assert splits.class_table(mixed, labels, 3).tolist() == splits.class_table(sides, labels, 3).tolist()
+    assert (mixed[sides == splits.UNUSED] == splits.UNUSED).all()
+    assert (mixed != sides).mean() > 0.3
+    assert np.array_equal(mixed, splits.mix(sides, labels, np.random.default_rng(1)))
+
+
+def test_the_gate_lets_only_the_named_patients_pass():
+    """Pass a patient whose leak is published, and still refuse another."""
+    sides, patients = np.array([0, 2, 0, 2]), np.array(["a", "a", "b", "b"])
+    splits.gate(sides, patients, "x", {"a", "b"})
+    with pytest.raises(LeakError, match="the first is b in train and test"):
+        splits.gate(sides, patients, "x", {"a"})

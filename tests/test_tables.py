@@ -1,4 +1,4 @@
-"""A table of results: published, recorded and ours, as Markdown and as data."""
+"""A page of tables: published, recorded and ours, as Markdown and as data."""
 
 import pandas as pd
 import pytest
@@ -10,43 +10,54 @@ from pqrst.params import Row, Table
 
 TABLE = Table(
     title="Tiny, table 1",
-    family="tests",
     scores={"accuracy": "acc", "f1_macro": "F1 (M)"},
-    rows=(Row("tiny", "Tiny CNN", {"accuracy": 0.9872, "f1_macro": None}), Row("plain", "Plain", {})),
+    rows=(
+        Row("Tiny CNN", {"accuracy": 0.9872, "f1_macro": None}, "tiny", misprinted={"accuracy": 0.9782}),
+        Row("Plain", {}, "plain", "0.5"),
+        Row("Elsewhere", {"accuracy": 0.5}),
+    ),
+    tested="accuracy",
     note="A note.",
 )
 GOLDEN = """\
 # Tiny, table 1
 
-| model    | parameters | from           | seeds | acc           | F1 (M)        |
-|----------|------------|----------------|-------|---------------|---------------|
-| Tiny CNN | 1,686,725  | published      |       | .9872         |               |
-| Tiny CNN | 1,686,725  | recorded, real | 1     | .9700         | .9000         |
-| Tiny CNN | 1,686,725  | ours           | 2     | .9500 ± .0141 | .8500 ± .0707 |
-| Plain    | 229        | ours           | 1     | 1.0000        | .5000         |
+| row       | parameters | from           | acc                   | F1 (M)            |
+|-----------|------------|----------------|-----------------------|-------------------|
+| Tiny CNN  | 1,686,725  | published      | .9872 (printed .9782) |                   |
+| Tiny CNN  | 1,686,725  | recorded, real | .9700 (1)             | .9000 (1)         |
+| Tiny CNN  | 1,686,725  | ours           | .9500 ± .0141 (2)     | .8500 ± .0707 (2) |
+| Plain     | 229        | ours           | 1.0000 (1)            | .5000 (1)         |
+| Elsewhere |            | published      | .5000                 |                   |
 
 A note.
 
-Measured on 21,892 test rows of split kaggle (47 of 47 patients on both sides).
+Not yet run on real recordings: Plain.
+
 """
 
 
-def result(accuracy, f1, parameters=1686725, *, synthetic=False):
+def result(accuracy, f1, parameters=1686725, *, synthetic=False, **more):
     """Give what evaluation tells of one seed."""
     return {
         "scores": {"accuracy": accuracy, "f1_macro": f1}, "parameters": parameters, "rows": 21892, "split": "kaggle",
-        "leak": "47 of 47 patients on both sides", "provenance": {"synthetic": synthetic},
+        "leak": "47 of 47 patients on both sides", "provenance": {"synthetic": synthetic}, "classes": ["N", "S"],
+        "confusion": None, "by_patient": {}, **more,
     }  # fmt: skip
 
 
 def write(folder, *, synthetic=False):
-    """Write two seeds of one run, one of which is recorded too, and one seed of another."""
+    """Write two seeds of one run, one of which is recorded too, and one seed of a value of another."""
     scores, recorded = folder / "scores", folder / "paper"
     for seed, accuracy, f1 in ((17, 0.94, 0.8), (18, 0.96, 0.9)):
         write_json(scores / "tiny" / f"seed-{seed}" / "scores.json", result(accuracy, f1, synthetic=synthetic))
-    write_json(scores / "plain" / "seed-17" / "scores.json", result(1.0, 0.5, 229, synthetic=synthetic))
+    write_json(scores / "plain" / "0.5" / "seed-17" / "scores.json", result(1.0, 0.5, 229, synthetic=synthetic))
     write_json(recorded / "tiny" / "17.json", result(0.97, 0.9))
     return scores, recorded
+
+
+def build(folder, table=TABLE, *, synthetic=False):
+    return tables.build({"one": table}, *write(folder, synthetic=synthetic))
 
 
 def body(text):
@@ -55,49 +66,51 @@ def body(text):
 
 
 def test_the_markdown_of_a_small_table(tmp_path):
-    """Print published, recorded and ours under each other, a spread only where there are two seeds."""
-    text, _ = tables.build(TABLE, *write(tmp_path))
-    assert text == GOLDEN
+    """Print published, recorded and ours under each other, a misprint, a row that is only published, what is missing."""
+    text, _ = build(tmp_path)
+    assert text.startswith(GOLDEN)
+    assert text.endswith("Measured on real: 21,892 test rows of split kaggle (47 of 47 patients on both sides).\n")
 
 
 def test_the_data_of_a_small_table(tmp_path):
-    """Give one line a run and score, with mean, deviation and number of seeds, and blanks where nothing is known."""
-    _, data = tables.build(TABLE, *write(tmp_path))
-    assert data[["run", "score"]].to_numpy().tolist() == [
-        ["tiny", "accuracy"], ["tiny", "f1_macro"], ["plain", "accuracy"], ["plain", "f1_macro"],
+    """Give one line a row and score, with mean, deviation and number of seeds, and blanks where nothing is known."""
+    _, data = build(tmp_path)
+    assert data[["table", "run", "value", "score"]].to_numpy().tolist()[:4] == [
+        ["one", "tiny", "", "accuracy"], ["one", "tiny", "", "f1_macro"],
+        ["one", "plain", "0.5", "accuracy"], ["one", "plain", "0.5", "f1_macro"],
     ]  # fmt: skip
     first, last = data.iloc[0], data.iloc[3]
     assert (first["published"], first["ours_seeds"], first["recorded_seeds"], last["ours_seeds"]) == (0.9872, 2, 1, 1)
     assert first["ours_mean"] == pytest.approx(0.95)
     assert first["ours_sd"] == pytest.approx(0.02 / 2**0.5)
     assert first["recorded_mean"] == pytest.approx(0.97)
-    assert last[["published", "ours_sd", "recorded_mean", "recorded_sd"]].isna().all()
+    assert last[["published", "ours_sd", "recorded_mean", "recorded_sd", "p_corrected"]].isna().all()
     assert not data["ours_synthetic"].any()
 
 
 def test_made_up_recordings_are_marked(tmp_path):
     """Say SYNTHETIC above the table, in every line of ours, and in the data; published and recorded lines stay clean."""
-    text, data = tables.build(TABLE, *write(tmp_path, synthetic=True))
+    text, data = build(tmp_path, synthetic=True)
     assert text.splitlines()[2].startswith("**SYNTHETIC**")
     assert [line.split("|")[3].strip() for line in body(text)[2:]] == [
-        "published", "recorded, real", "ours (synthetic)", "ours (synthetic)",
+        "published", "recorded, real", "ours (synthetic)", "ours (synthetic)", "published",
     ]  # fmt: skip
-    assert data["ours_synthetic"].all()
+    assert data["ours_synthetic"].tolist() == [True] * 4 + [False] * 2
 
 
 def test_a_result_without_a_mark_counts_as_made_up(tmp_path):
     """Take no result for real that does not say so."""
     scores, recorded = write(tmp_path)
-    write_json(scores / "plain" / "seed-17" / "scores.json", result(1.0, 0.5) | {"provenance": {}})
-    text, data = tables.build(TABLE, scores, recorded)
+    write_json(scores / "plain" / "0.5" / "seed-17" / "scores.json", result(1.0, 0.5) | {"provenance": {}})
+    text, data = tables.build({"one": TABLE}, scores, recorded)
     assert "**SYNTHETIC**" in text
-    assert data["ours_synthetic"].tolist() == [False, False, True, True]
+    assert data["ours_synthetic"].tolist() == [False, False, True, True, False, False]
 
 
 def test_columns_line_up(tmp_path):
     """Set every bar of the table under the one above."""
     for synthetic in (False, True):
-        lines = body(tables.build(TABLE, *write(tmp_path, synthetic=synthetic))[0])
+        lines = body(build(tmp_path, synthetic=synthetic)[0])
         places = {tuple(place for place, letter in enumerate(line) if letter == "|") for line in lines}
         assert len(places) == 1
 
@@ -105,24 +118,79 @@ def test_columns_line_up(tmp_path):
 def test_a_missing_run_is_told_in_one_line(tmp_path):
     """Name the folder and the command that fills it."""
     scores, recorded = write(tmp_path)
-    (scores / "plain" / "seed-17" / "scores.json").unlink()
-    with pytest.raises(DataError, match=r"plain holds no scores; evaluate the run with `dvc repro evaluate@plain`$"):
-        tables.build(TABLE, scores, recorded)
+    (scores / "plain" / "0.5" / "seed-17" / "scores.json").unlink()
+    with pytest.raises(
+        DataError, match=r"plain/0.5 holds no scores; evaluate the run with `dvc repro evaluate@plain`$"
+    ):
+        tables.build({"one": TABLE}, scores, recorded)
 
 
-def test_runs_of_different_splits_say_so(tmp_path):
-    """Name each protocol once."""
-    scores, recorded = write(tmp_path)
-    other = result(1.0, 0.5) | {"split": "patients", "rows": 894, "leak": "no patient on two sides"}
-    write_json(scores / "plain" / "seed-17" / "scores.json", other)
-    last = tables.build(TABLE, scores, recorded)[0].splitlines()[-1]
-    assert last == (
-        "Measured on 21,892 test rows of split kaggle (47 of 47 patients on both sides); "
-        "894 test rows of split patients (no patient on two sides)."
-    )
+PEOPLE = [f"p{n:02d}" for n in range(20)]
+COMPARED = Table(
+    title="Compared", scores={"accuracy": "acc", "recall_of_S": "Se S"},
+    rows=(Row("base", {}, "base"), Row("better", {"accuracy": 0.9}, "better"), Row("alike", {"accuracy": 0.5}, "alike")),
+    tested="accuracy", baseline="base",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.98724, ".9872"), (1.0, "1.0000"), (0.0, ".0000"), (None, "")])
+def people(right):
+    """Give each of twenty patients so many of 100 beats right, in two classes, and the whole matrix."""
+    told = {name: f"{right + n % 5 - 50} {100 - right - n % 5} 0 50" for n, name in enumerate(PEOPLE)}
+    total = [sum(int(text.split()[place]) for text in told.values()) for place in range(4)]
+    return {"by_patient": told, "confusion": [total[:2], total[2:]]}
+
+
+def compared(folder, seeds):
+    """Record so many seeds of three runs: one stands five beats in a hundred above the others."""
+    for run, right in (("base", 80), ("better", 85), ("alike", 80)):
+        for seed in range(seeds):
+            told = people(right)
+            accuracy = sum(told["confusion"][place][place] for place in (0, 1)) / 2000
+            write_json(folder / "paper" / run / f"{seed}.json", result(accuracy, 0.5, **told))
+        write_json(folder / "scores" / run / "seed-0" / "scores.json", result(0.5, 0.5, synthetic=True))
+    return tables.build({"compared": COMPARED}, folder / "scores", folder / "paper")
+
+
+def test_only_a_difference_that_holds_is_bold(tmp_path):
+    """Print bold the row that every patient sets above the baseline, and its p-value; leave the one alike plain."""
+    text, data = compared(tmp_path, 2)
+    assert "| **better** |" in text
+    assert "**alike**" not in text
+    found = data.drop_duplicates("row").set_index("row")["p_corrected"]
+    assert found["better"] < 0.01
+    assert found["alike"] == 1
+    assert pd.isna(found["base"])
+
+
+def test_one_seed_is_never_bold(tmp_path):
+    """Hold back where the noise of the seeds is not known."""
+    text, data = compared(tmp_path, 1)
+    assert "**better**" not in text
+    assert data["p_corrected"].isna().all()
+
+
+def test_recorded_rows_carry_intervals_and_published_cells_are_judged(tmp_path):
+    """Show the intervals by patient and by beat, and whether a published cell lies inside our spread."""
+    text, data = compared(tmp_path, 1)
+    assert "95 % by patient" in text
+    assert "95 % by beat" in text
+    better = data[(data["row"] == "better") & (data["score"] == "accuracy")].iloc[0]
+    assert better["recorded_low_by_beat"] < better["recorded_mean"] < better["recorded_high_by_beat"]
+    assert ".5000 outside" in text
+    inside = {(row, score): told for row, score, told in data[["row", "score", "published_inside"]].to_numpy()}
+    assert inside["alike", "accuracy"] is False
+    assert inside["base", "accuracy"] is None
+
+
+def test_a_score_of_one_class_comes_from_the_matrix(tmp_path):
+    """Compute what evaluation did not from the confusion matrix of each seed."""
+    _, data = compared(tmp_path, 1)
+    assert data[data["score"] == "recall_of_S"]["recorded_mean"].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.98724, ".9872"), (1.0, "1.0000"), (0.0, ".0000"), (-0.02, "-.0200"), (None, "")]
+)
 def test_numbers_are_printed_as_the_publications_do(value, text):
     """Print four digits without the leading zero, and nothing where nothing was published."""
     assert tables._number(value) == text
@@ -130,6 +198,6 @@ def test_numbers_are_printed_as_the_publications_do(value, text):
 
 def test_building_twice_gives_the_same(tmp_path):
     """Give equal text and data."""
-    (text, data), (again, same) = (tables.build(TABLE, *write(tmp_path)) for _ in range(2))
+    (text, data), (again, same) = (compared(tmp_path, 2) for _ in range(2))
     assert text == again
     pd.testing.assert_frame_equal(data, same)

@@ -25,7 +25,7 @@ SHA256 = {
     TRAIN: "241f1e1b398e2ec60274c7b4c2f7c8d18d280a9858b10e8e8bce93afba20c147",
     TEST: "6c97b8a2fe4c5b2d6c8168e5e512a8ec00ac103ded2517385a7676672bdf7992",
 }
-USE_MITDB = "set datasets.heartbeat.settings.origin to mitdb"
+USE_MITDB = "set databases.heartbeat.origin to mitdb"
 SAMPLES = 187
 FS = 120.0  # Hz: every third sample of 360 Hz, whatever the data card says
 
@@ -83,7 +83,7 @@ def _token() -> str:
             ) from None
     if not (user and key):
         raise DownloadError(
-            f"datasets.heartbeat.settings.origin is kaggle, but the source holds no heartbeat/{TRAIN} and there is no Kaggle token: "
+            f"databases.heartbeat.origin is kaggle, but the source holds no heartbeat/{TRAIN} and there is no Kaggle token: "
             f"lay both files there, save a token as {file}, or {USE_MITDB}"
         )
     return "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()
@@ -104,7 +104,8 @@ def rows(raw: Path, test_rows: pd.DataFrame) -> Iterator[Record | RecordError]:
 
 def _record(line: np.ndarray, record: str, fold: str, known: bool) -> Record:
     patient = _mitbih.SAME_SUBJECT.get(record, record) if known else ""
-    folds = {"kaggle": fold, "patients": _mitbih.patient_set(patient) if known else ""}
+    part = _mitbih.patient_set(patient, record in _mitbih.SAME_SUBJECT) if known else ""
+    folds = {"kaggle": fold, "patients": part}
     signal = line[None, :SAMPLES].astype(np.float32)  # (1, 187)
     return Record(record, patient, signal, FS, ("first",), units="from 0 to 1", label=int(line[SAMPLES]), folds=folds)
 
