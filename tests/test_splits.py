@@ -190,22 +190,3 @@ def test_class_table_counts_rows_of_either_task():
     sides = np.array([splits.TRAIN, splits.TRAIN, splits.TEST])
     assert splits.class_table(sides, np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 0], [0, 1]]
     assert splits.class_table(sides, np.array([[1, 1], [0, 1], [0, 0]]), 2).tolist() == [[1, 2], [0, 0], [0, 0]]
-
-
-def test_mixing_moves_patients_and_keeps_the_count_of_every_class_on_every_side():
-    """Exchange sides within a class, leave unused rows alone, and repeat from the same seed."""
-    rng = np.random.default_rng(0)
-    labels, sides = rng.integers(3, size=300), rng.integers(-1, 3, size=300).astype(np.int8)
-    mixed = splits.mix(sides, labels, np.random.default_rng(1))
-    assert splits.class_table(mixed, labels, 3).tolist() == splits.class_table(sides, labels, 3).tolist()
-    assert (mixed[sides == splits.UNUSED] == splits.UNUSED).all()
-    assert (mixed != sides).mean() > 0.3
-    assert np.array_equal(mixed, splits.mix(sides, labels, np.random.default_rng(1)))
-
-
-def test_the_gate_lets_only_the_named_patients_pass():
-    """Pass a patient whose leak is published, and still refuse another."""
-    sides, patients = np.array([0, 2, 0, 2]), np.array(["a", "a", "b", "b"])
-    splits.gate(sides, patients, "x", {"a", "b"})
-    with pytest.raises(LeakError, match="the first is b in train and test"):
-        splits.gate(sides, patients, "x", {"a"})
