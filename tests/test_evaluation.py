@@ -77,7 +77,16 @@ def test_each_group_has_its_own_matrix():
     found = evaluation.by_group(LABELS, SAID, groups, 3)
     assert list(found) == ["a", "b"]
     assert sum(found.values()).tolist() == scores.confusion(LABELS, SAID, 3).tolist()
-    assert found["a"].sum() == 2
+    assert found["a"].tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]  # two N, one of them called S
+
+
+def test_detail_of_several_labels_by_hand():
+    """Count each label by itself: AF found once of two and never wrongly, MI found always and once wrongly."""
+    labels, said = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[1, 0], [0, 1], [0, 1]])
+    af, mi = evaluation.per_class(labels, said, ("AF", "MI"))
+    assert af == pytest.approx({"class": "AF", "recall": 1 / 2, "specificity": 1.0, "precision": 1.0, "f1": 2 / 3, "rows": 2})
+    assert mi == pytest.approx({"class": "MI", "recall": 1.0, "specificity": 1 / 2, "precision": 1 / 2, "f1": 2 / 3,
+                                "rows": 1})  # fmt: skip
 
 
 def test_confusion_as_one_line_a_cell():
@@ -94,6 +103,13 @@ def test_an_evaluation_holds_what_was_wanted_and_the_headline():
     assert list(found.scores) == ["recall_macro", "accuracy", "f1_weighted", "f1_macro", "auroc_macro"]
     assert np.sum(found.confusion) == 60
     assert [row["class"] for row in found.per_class] == list(CLASSES)
+
+
+def test_an_evaluation_knows_the_names_of_its_classes():
+    """Score one class by its name, and nothing where that is none of the classes."""
+    found = evaluation.evaluate(LABELS, np.eye(3)[SAID], "single", CLASSES, ["recall_of_S", "recall_of_F", "kappa"])
+    assert (found.scores["recall_of_S"], found.scores["kappa"]) == pytest.approx((1 / 2, (3 / 5 - 13 / 25) / (12 / 25)))
+    assert np.isnan(found.scores["recall_of_F"])
 
 
 def test_an_evaluation_of_several_labels_has_no_confusion():

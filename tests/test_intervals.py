@@ -1,5 +1,7 @@
 """Intervals and tests by resampling patients: known widths, known differences, and the same numbers each time."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,60 @@ def test_the_interval_by_beat_is_binomial():
     assert high - low < np.subtract(*intervals.by_patient(people(right), accuracy, 1)[::-1])
 
 
+def test_the_interval_by_beat_covers_a_known_share():
+    """Hold the true share of 0.9 in about 95 of 100 samples of 300 beats."""
+    rng, held = np.random.default_rng(0), 0
+    for n in range(300):
+        low, high = intervals.by_beat(people([rng.binomial(300, 0.9)], 300), accuracy, n)
+        held += low <= 0.9 <= high
+    assert 0.91 <= held / 300 <= 0.98  # 0.95 with a standard error of 0.013
+
+
+def test_the_interval_by_patient_covers_a_known_mean_where_that_by_beat_does_not():
+    """Hold the mean of 0.8 over patients whose own shares differ in more than 9 of 10 samples; beats alone hold few."""
+    rng, held, held_by_beat = np.random.default_rng(0), 0, 0
+    for n in range(300):
+        counts = people(rng.binomial(100, rng.beta(8, 2, PATIENTS)))
+        low, high = intervals.by_patient(counts, accuracy, n)
+        held += low <= 0.8 <= high
+        low, high = intervals.by_beat(counts, accuracy, n)
+        held_by_beat += low <= 0.8 <= high
+    assert 0.90 <= held / 300 <= 0.98
+    assert held_by_beat / 300 < 0.75
+
+
+def test_beats_that_stand_in_whole_patients_widen_the_interval():
+    """Give tenfold width where a patient's 100 beats are all right or all wrong, and equal width for one beat a patient."""
+    whole, single = people([100] * 24 + [0] * 6), people([1] * 24 + [0] * 6, beats=1)
+    width = {
+        (kind.__name__, len(counts[0]), int(counts.max())): np.subtract(*kind(counts, accuracy, 1)[::-1])
+        for kind in (intervals.by_patient, intervals.by_beat)
+        for counts in (whole, single)
+    }
+    assert width["by_patient", 30, 100] == pytest.approx(10 * width["by_beat", 30, 100], rel=0.15)
+    assert width["by_patient", 30, 1] == pytest.approx(width["by_beat", 30, 1], rel=0.15)
+
+
+@pytest.mark.parametrize("kind", [intervals.by_patient, intervals.by_beat])
+def test_equal_seeds_add_no_width(kind):
+    """Give the interval of one seed when four seeds decided alike, since they are no four times as many beats."""
+    right = spread()
+    assert kind(people(right, seeds=4), accuracy, 1) == pytest.approx(kind(people(right), accuracy, 1), abs=1e-12)
+
+
+def test_one_patient_says_nothing_of_others():
+    """Give no width where there is one patient to draw from."""
+    assert intervals.by_patient(people([80]), accuracy, 1) == (0.8, 0.8)
+
+
+def test_a_class_of_few_patients_leaves_an_interval():
+    """Stay finite and between 0 and 1 where many draws lack a class."""
+    counts = np.zeros((1, 5, 3, 3), int)
+    counts[0, :, 0, 0], counts[0, 0, 2] = 50, (5, 0, 5)
+    low, high = intervals.by_patient(counts, partial(scores.from_matrix, "f1_macro", classes="NSV"), 1)
+    assert 0 < low < high <= 1
+
+
 def test_seeds_widen_the_interval():
     """Redraw seeds beside patients: seeds that differ leave doubt even where patients are alike."""
     counts = np.concatenate([people(np.full(PATIENTS, n)) for n in (70, 80, 90)])
@@ -78,11 +134,39 @@ def test_no_difference_is_rarely_found():
 
 
 def test_a_difference_counts_the_same_both_ways():
-    """Give about the same p-value when the runs change places."""
+    """Give the same p-value when the runs change places, and about the same where each has seeds of its own."""
     first, second = people(spread(1)), people(spread(2))
-    assert intervals.p_value(first, second, accuracy, 1) == pytest.approx(
-        intervals.p_value(second, first, accuracy, 1), abs=0.02
-    )
+    assert intervals.p_value(first, second, accuracy, 1) == intervals.p_value(second, first, accuracy, 1)
+    first, second = (np.concatenate([people(spread(1) + shift) for shift in shifts]) for shifts in ((-1, 0), (-4, 0)))
+    found = intervals.p_value(first, second, accuracy, 1)
+    assert 0.05 < found < 0.95
+    assert found == pytest.approx(intervals.p_value(second, first, accuracy, 1), abs=0.05)
+
+
+def test_the_smallest_p_value_is_two_of_all_draws():
+    """Give 2 / 2001 where no draw of 2000 speaks against the difference, and so never zero."""
+    assert intervals.p_value(people([99] * 9), people([9] * 9), accuracy, 1) == pytest.approx(2 / 2001)
+
+
+def test_a_difference_within_the_noise_of_seeds_does_not_hold():
+    """Find a mean two beats higher when seeds agree, and not when they differ by twenty."""
+    right = np.full(PATIENTS, 70)
+    steady = [np.concatenate([people(right + n)] * 2) for n in (0, 2)]
+    noisy = [np.concatenate([people(right + n - 10), people(right + n + 10)]) for n in (0, 2)]
+    assert intervals.p_value(*steady, accuracy, 1) < 0.01
+    assert intervals.p_value(*noisy, accuracy, 1) > 0.2
+
+
+def test_runs_may_differ_in_their_number_of_seeds():
+    """Hold three seeds against one."""
+    better, worse = people(spread(), seeds=3), people(spread() - 10)
+    assert intervals.p_value(better, worse, accuracy, 1) < 0.01
+
+
+def test_a_score_that_is_no_number_shows_no_difference():
+    """Give a p-value of 1 where a score needs a class that is not there."""
+    score = partial(scores.from_matrix, "j_kappa", classes=("N", "A"))
+    assert intervals.p_value(people(spread(1)), people(spread(2)), score, 1) == 1
 
 
 def test_resampling_repeats_from_its_seed():
@@ -90,14 +174,22 @@ def test_resampling_repeats_from_its_seed():
     counts = people(spread(), seeds=2)
     for function in (intervals.by_patient, intervals.by_beat):
         assert function(counts, accuracy, 7) == function(counts, accuracy, 7)
-    assert intervals.p_value(counts, people(spread(3)), accuracy, 7) == intervals.p_value(
-        counts, people(spread(3)), accuracy, 7
-    )
+        assert function(counts, accuracy, 7) != function(counts, accuracy, 8)
+        assert function(counts, accuracy, 7) == pytest.approx(function(counts, accuracy, 8), abs=0.01)
+    first, again = (intervals.p_value(counts, people(spread(3)), accuracy, 7) for _ in range(2))
+    assert first == again
 
 
 @pytest.mark.parametrize(
     ("given", "corrected"),
-    [([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]), ([0.5], [0.5]), ([0.9, 0.8], [1.0, 1.0]), ([], [])],
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.02, 0.02], [0.04, 0.04]),
+        ([0.5], [0.5]),
+        ([0.9, 0.8], [1.0, 1.0]),
+        ([], []),
+    ],
 )
 def test_holm_by_hand(given, corrected):
     """Multiply the smallest by their number, the next by one less, never falling and never above one."""

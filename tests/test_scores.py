@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from sklearn.metrics import cohen_kappa_score
+from sklearn import metrics
 from torchmetrics.functional import classification
 
 from pqrst import params, resolver, scores
@@ -189,15 +189,79 @@ HAND = np.array([[80, 4, 6, 0], [5, 10, 5, 0], [2, 2, 30, 1], [3, 0, 1, 1]])  # 
 REAL_ROWS = expand("80 4 6 0 | 5 10 5 0 | 2 2 30 1 | 3 0 1 1")
 
 
+def test_counts_by_hand():
+    """Read the diagonal, the rest of its row, the rest of its column, and what remains of 150 rows."""
+    found = scores.counts_of(HAND)
+    assert found.hit.tolist() == [80, 10, 30, 1]
+    assert found.missed.tolist() == [10, 10, 5, 4]
+    assert found.wrong.tolist() == [10, 6, 12, 1]
+    assert found.rest.tolist() == [50, 124, 103, 144]
+
+
+def test_counts_of_labels_are_those_of_the_matrix():
+    """Count the same from 0/1 by class as from the confusion matrix."""
+    labels, said = (scores.one_hot(rows, 4) for rows in REAL_ROWS)
+    for found, expected in zip(scores.counts_of_labels(labels, said), scores.counts_of(HAND), strict=True):
+        assert found.tolist() == expected.tolist()
+
+
+def test_the_confusion_is_that_of_scikit_learn():
+    """Count true by row and decided by column, also where the last class neither occurs nor is decided."""
+    labels, probability = made_up()
+    for rows in (REAL_ROWS, (labels, probability.argmax(1))):
+        expected = metrics.confusion_matrix(*rows, labels=range(5))
+        assert scores.confusion(*rows, 5).tolist() == expected.tolist()
+
+
+def test_the_published_matrices_are_scored_in_one_stack():
+    """Reproduce every row of table 1 from the four matrices at once."""
+    stack = np.stack([scores.confusion(*expand(text), 5) for text in MATRICES.values()])
+    found = np.stack([scores.from_matrix(name, stack, "NSVFQ") for name in COLUMNS], axis=1)
+    assert found.round(4).tolist() == [list(row) for row in PUBLISHED.values()]
+
+
+def test_a_class_that_does_not_occur_is_no_part_of_a_mean():
+    """Average 1/2 and 1 over two classes of four, as a peer library does; a class that is only decided counts as zero."""
+    labels, said = np.array([0, 0, 2, 2]), np.array([0, 3, 2, 2])
+    assert scores.score("recall_macro", labels, None, np.array([0, 2, 2, 2]), "NSVF") == 0.75
+    assert scores.score("recall_macro", labels, None, said, "NSVF") == pytest.approx((1 / 2 + 0 + 1) / 3)
+    for mean in ("macro", "weighted"):
+        for word in ("recall", "precision", "f1"):
+            expected = getattr(metrics, f"{word}_score")(labels, said, average=mean, zero_division=0)
+            assert scores.score(f"{word}_{mean}", labels, None, said, "NSVF") == pytest.approx(expected)
+    assert scores.score("kappa", labels, None, said, "NSVF") == pytest.approx(metrics.cohen_kappa_score(labels, said))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if scores.of_matrix(name)])
+def test_no_rows_score_nothing(name):
+    """Give 0 without a warning where a matrix is empty."""
+    assert scores.from_matrix(name, np.zeros((2, 4, 4), int), "NSVF").tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "kappa"), [([[20, 5], [10, 15]], 0.4), ([[0, 5], [5, 0]], -1), ([[4, 4], [4, 4]], 0), ([[3, 0], [0, 9]], 1)]
+)
+def test_kappa_by_hand(matrix, kappa):
+    """Take agreement beyond chance: 0.7 where the margins alone give 0.5 is 0.4."""
+    assert scores.kappa(np.array(matrix)) == pytest.approx(kappa, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["kappa", "j_kappa", "recall_of_S"])
+def test_several_labels_a_row_have_no_score_of_one_matrix(name):
+    """Give no number where there is no confusion matrix."""
+    labels = np.array([[1, 0], [1, 1]])
+    assert np.isnan(scores.score(name, labels, labels * 1.0, labels, "SV"))
+
+
 def test_kappa_agrees_with_scikit_learn():
     """Take off the agreement of the margins as a peer library does, and give 0 where all is one class."""
-    assert scores.kappa(HAND) == pytest.approx(cohen_kappa_score(*REAL_ROWS))
+    assert scores.kappa(HAND) == pytest.approx(metrics.cohen_kappa_score(*REAL_ROWS))
     assert scores.kappa(np.array([[9, 0], [0, 0]])) == 0
 
 
 def test_j_kappa_by_hand():
     """Halve κ, and add an eighth of each of Se_S 10/20, P+_S 10/16, Se_V 30/35 and P+_V 30/42."""
-    expected = cohen_kappa_score(*REAL_ROWS) / 2 + (10 / 20 + 10 / 16 + 30 / 35 + 30 / 42) / 8
+    expected = metrics.cohen_kappa_score(*REAL_ROWS) / 2 + (10 / 20 + 10 / 16 + 30 / 35 + 30 / 42) / 8
     assert scores.from_matrix("j_kappa", HAND, "NSVF") == pytest.approx(expected)
     assert np.isnan(scores.from_matrix("j_kappa", HAND[:2, :2], ("Normal", "Abnormal")))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pqrst import workers
-from pqrst.errors import SettingsError
+from pqrst.errors import DataError, RecordError, SettingsError
 
 
 def touch(folder, name):
@@ -36,6 +36,31 @@ def test_every_job_runs_once(tmp_path, n, processes):
     assert [name for name, _ in found] == list("01234")
     assert len({process for _, process in found}) == processes
     assert ({process for _, process in found} == {str(os.getpid())}) == (n == 1)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_no_more_jobs_run_at_a_time_than_there_are_workers(tmp_path, n):
+    """Keep as many under way as there are workers, and never one more."""
+
+    def timed(name):
+        def job():
+            begun = time.monotonic()
+            time.sleep(0.2)
+            (tmp_path / name).write_text(f"{begun} {time.monotonic()}")
+
+        return job
+
+    workers.side_by_side([timed(str(number)) for number in range(6)], n)
+    spans = [tuple(map(float, path.read_text().split())) for path in tmp_path.iterdir()]
+    assert len(spans) == 6
+    assert max(sum(begun <= at < ended for begun, ended in spans) for at, _ in spans) == n
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_too_few_jobs_for_two_workers_run_in_this_process(tmp_path, jobs):
+    """Fork nothing for a single job, and do nothing for none."""
+    workers.side_by_side([touch(tmp_path, "only")] * jobs, 4)
+    assert [path.name for path in tmp_path.iterdir()] == [f"only-{os.getpid()}"] * jobs
 
 
 def refuse():
@@ -65,6 +90,43 @@ def test_another_failure_ends_the_others():
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize("error", [DataError("build it with `dvc repro`"), RecordError("100", "is cut short")])
+def test_every_mistake_that_a_user_can_mend_comes_out_as_one_line(error):
+    """Carry the line of any PqrstError out of a worker."""
+
+    def job():
+        raise error
+
+    with pytest.raises(SettingsError) as caught:
+        workers.side_by_side([job, lambda: None], 2)
+    assert str(caught.value) == str(error)
+
+
+def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
+    """Return only when the job that ran beside the failing one is gone, before it came to its end or the next began."""
+
+    def long():
+        (tmp_path / "pid.partial").write_text(str(os.getpid()))
+        (tmp_path / "pid.partial").rename(tmp_path / "pid")
+        time.sleep(2)
+        touch(tmp_path, "late")()
+
+    def fail():
+        wait_for(lambda: (tmp_path / "pid").exists())
+        raise SettingsError("lower train.lr")
+
+    with pytest.raises(SettingsError):
+        workers.side_by_side([long, fail, touch(tmp_path, "next")], 2)
+    assert not alive(int((tmp_path / "pid").read_text()))
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+
+
+def test_a_worker_that_the_system_kills_is_told():
+    """Say with which signal it ended, as when memory runs out."""
+    with pytest.raises(RuntimeError, match=r"^a worker ended with status -9$"):
+        workers.side_by_side([lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: time.sleep(30)], 2)
+
+
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="other systems do not tell a process of its parent's end"
 )
@@ -76,17 +138,20 @@ def test_workers_end_with_their_parent(tmp_path):
         "workers.side_by_side([job, job], 2)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-    deadline = time.monotonic() + 30
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     crew = [int(path.name) for path in tmp_path.iterdir()]
     assert len(crew) == 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 20
-    while any(map(alive, crew)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(alive, crew)))
     assert [process for process in crew if alive(process)] == []
+
+
+def wait_for(reached):
+    """Wait until something is so, 30 seconds at most."""
+    deadline = time.monotonic() + 30
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def alive(process):
@@ -97,7 +162,16 @@ def alive(process):
         return False
 
 
-def test_room_is_shared_between_threads():
-    """Give at least one worker, and as many as there are cores for one-thread jobs."""
-    assert workers.available(1) >= 1
-    assert workers.available(10_000) == 1
+@pytest.mark.parametrize(("threads", "room"), [(1, 8), (3, 2), (8, 1), (9, 1)])
+def test_room_is_shared_between_threads(monkeypatch, threads, room):
+    """Divide eight cores by the threads of a job, and leave room for one job always."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert workers.available(threads) == room
+
+
+@pytest.mark.parametrize(("cores", "room"), [(4, 4), (None, 1)])
+def test_a_system_without_affinity_counts_its_cores(monkeypatch, cores, room):
+    """Take the number of cores, and one where that is not known."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert workers.available(1) == room
