@@ -69,7 +69,8 @@ def test_the_markdown_of_a_small_table(tmp_path):
     """Print published, recorded and ours under each other, a misprint, a row that is only published, what is missing."""
     text, _ = build(tmp_path)
     assert text.startswith(GOLDEN)
-    assert text.endswith("Measured on real: 21,892 test rows of split kaggle (47 of 47 patients on both sides).\n")
+    assert "\nMeasured on real: 21,892 test rows of split kaggle (47 of 47 patients on both sides).\n" in text
+    assert text.endswith(tables.LEGEND)
 
 
 def test_the_data_of_a_small_table(tmp_path):

@@ -20,10 +20,13 @@ from pqrst.params import Row, Table
 
 SYNTHETIC_NOTE = "**SYNTHETIC**: the lines `ours (synthetic)` were computed on made-up recordings. They show that the pipeline runs, and nothing about hearts."
 LEGEND = """\
+# How to read the tables
+
 `published` is followed by whether it lies inside our spread: mean ± 2 sd over two seeds or more, with one seed its 95 % interval \
 by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, patients (or beats) and seeds redrawn 2,000 times. \
-`p` is two-sided, by the paired bootstrap over patients against the baseline, on {tested}, corrected by Holm for the rows \
-of the table. A name is bold where the difference holds: p < .05 with two seeds or more on both sides."""
+`p` is two-sided, by the paired bootstrap over patients against the baseline, corrected by Holm for the rows of the table. A name \
+is bold where the difference holds: p < .05 with two seeds or more on both sides.
+"""
 BOOTSTRAP_SEED = 20_040_701
 SIGNIFICANT, FEWEST_SEEDS = 0.05, 2
 Results = Sequence[Mapping[str, Any]]  # one a seed
@@ -56,7 +59,7 @@ def build(page: Mapping[str, Table], folder: Path, recorded: Path) -> tuple[str,
         rows = _tested(table, [_shown(row, folder, recorded) for row in table.rows])
         texts.append(_markdown(table, rows))
         lines += [_line(name, shown, score) for shown in rows for score in table.scores]
-    return "\n".join(texts), pd.DataFrame(lines)
+    return "\n".join([*texts, LEGEND]), pd.DataFrame(lines)
 
 
 def _shown(row: Row, folder: Path, recorded: Path) -> Shown:
@@ -176,7 +179,7 @@ def _markdown(table: Table, rows: Sequence[Shown]) -> str:
     parts = [
         f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]), table.note,
         f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
-        LEGEND.format(tested=table.scores.get(table.tested, table.tested)), _protocol(rows),
+        f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
