@@ -10,7 +10,9 @@ import torch
 from pqrst import artifact
 from pqrst.arrays import Meta, digest
 from pqrst.artifact import Contract
+from pqrst.classifiers import beat_cascade
 from pqrst.errors import DataError, PqrstError
+from pqrst.features import beat_features
 from pqrst.inference import logits
 from pqrst.loaders import Standardisation, fit_standardisation, standardise
 from pqrst.models import coupled_cnn
@@ -137,6 +139,32 @@ def test_a_run_gives_its_lowest_seed(tmp_path):
     assert artifact.load(tmp_path).contract.seed == 9
 
 
+@pytest.mark.parametrize(
+    ("seed", "value", "name"), [(9, "", "seed-9"), (9, "0.5", "0.5/seed-9"), (-1, "adam", "adam/seed--1")]
+)
+def test_a_member_is_named_by_seed_and_value(seed, value, name):
+    """Put the seed below the value that the run is made over, where there is one."""
+    assert artifact.member(seed, value) == name
+
+
+def test_members_are_listed_by_value_and_seed(tmp_path):
+    """List the seeds of each value from the lowest, value after value, and load the very first."""
+    for value in ("0.5", "0.1"):
+        for seed in (10, 9):
+            save(tmp_path / artifact.member(seed, value), replace(CONTRACT, seed=seed, value=value))
+    found = [folder.relative_to(tmp_path).as_posix() for folder in artifact.members(tmp_path)]
+    assert found == ["0.1/seed-9", "0.1/seed-10", "0.5/seed-9", "0.5/seed-10"]
+    assert (artifact.load(tmp_path).contract.value, artifact.load(tmp_path).contract.seed) == ("0.1", 9)
+    assert artifact.load(tmp_path / "0.5").contract.value == "0.5"
+
+
+@pytest.mark.parametrize("kept", ["value", "kind", "side", "standardise_side", "train", "epochs"])
+def test_a_contract_of_a_run_without_values_may_leave_them_out(saved, kept):
+    """Read a contract that was written before the key existed."""
+    change(saved, **{kept: None})
+    assert getattr(artifact.read_contract(saved), kept) == getattr(CONTRACT, kept)
+
+
 def test_a_half_written_network_is_no_member(saved):
     """Pass by the temporary folder of a save that was killed."""
     save(saved.parent / "seed-8.partial")
@@ -213,3 +241,71 @@ def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):
     """Say in one line which key is too many, missing, or of the wrong type."""
     change(saved, **values)
     assert line in refused(saved)
+
+
+COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
+FOREST = replace(
+    CONTRACT, kind="classifiers", model="beat_cascade", model_settings={"fits": 1, "iterations": 3}, parameters=None,
+    input=CONTRACT.input | {"side": list(COLUMNS)}, side=COLUMNS,
+)  # fmt: skip
+
+
+def beside_rows(n=60):
+    """Make up the numbers beside so many rows."""
+    return np.random.default_rng(2).normal(0, 1, (n, len(COLUMNS))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    """Fit a few trees to rows that chance has labelled."""
+    p = beat_cascade.Params(fits=1, iterations=3, every=1, least_rows=2)
+    return beat_cascade.build(COLUMNS, CLASSES, 0, p).fit(beside_rows(), np.arange(60) % 3)
+
+
+@pytest.fixture
+def saved_estimator(tmp_path, estimator):
+    """Save a fitted estimator."""
+    artifact.save(tmp_path / "seed-9", FOREST, artifact.of_estimator(estimator), [])
+    return tmp_path / "seed-9"
+
+
+def test_a_saved_estimator_gives_logarithms_of_its_probabilities(saved_estimator, estimator):
+    """Give logits whose softmax is what the estimator says, from numbers beside the rows alone."""
+    assert sorted(path.name for path in saved_estimator.iterdir()) == ["contract.json", "estimator.skops"]
+    found = artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)), beside_rows())
+    assert np.exp(found) == pytest.approx(estimator.predict_proba(beside_rows()), abs=1e-6)
+
+
+def test_columns_beside_the_rows_are_found_by_name(tmp_path, estimator):
+    """Give the same logits where the rows carry their columns in another order."""
+    turned = replace(FOREST, input=FOREST.input | {"side": list(COLUMNS[::-1])})
+    for name, contract in (("a", FOREST), ("b", turned)):
+        artifact.save(tmp_path / name, contract, artifact.of_estimator(estimator), [])
+    x = np.zeros((60, *SHAPE))
+    expected = artifact.load(tmp_path / "a").logits(x, beside_rows())
+    assert np.array_equal(artifact.load(tmp_path / "b").logits(x, beside_rows()[:, ::-1]), expected)
+
+
+def test_missing_numbers_beside_the_rows_are_refused(saved_estimator):
+    """Say what to set."""
+    with pytest.raises(PqrstError, match=r"beside them; set window\.side of their dataset, or another model$"):
+        artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)))
+
+
+def test_an_estimator_of_unknown_types_is_refused(saved_estimator):
+    """Build no type that the classifier's module does not name, since a file could run code."""
+    (saved_estimator / "estimator.skops").write_bytes(artifact.of_estimator(FOREST)["estimator.skops"])
+    assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_a_damaged_estimator_is_refused(saved_estimator, content):
+    """Name the file that is damaged."""
+    (saved_estimator / "estimator.skops").write_bytes(content)
+    assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
+
+
+def test_a_missing_estimator_is_refused(saved_estimator):
+    """Name the file that is missing."""
+    (saved_estimator / "estimator.skops").unlink()
+    assert refused(saved_estimator) == f"{saved_estimator}/estimator.skops is missing; train the run anew"

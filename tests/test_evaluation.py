@@ -84,7 +84,9 @@ def test_detail_of_several_labels_by_hand():
     """Count each label by itself: AF found once of two and never wrongly, MI found always and once wrongly."""
     labels, said = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[1, 0], [0, 1], [0, 1]])
     af, mi = evaluation.per_class(labels, said, ("AF", "MI"))
-    assert af == pytest.approx({"class": "AF", "recall": 1 / 2, "specificity": 1.0, "precision": 1.0, "f1": 2 / 3, "rows": 2})
+    assert af == pytest.approx(
+        {"class": "AF", "recall": 1 / 2, "specificity": 1.0, "precision": 1.0, "f1": 2 / 3, "rows": 2}
+    )
     assert mi == pytest.approx({"class": "MI", "recall": 1.0, "specificity": 1 / 2, "precision": 1 / 2, "f1": 2 / 3,
                                 "rows": 1})  # fmt: skip
 

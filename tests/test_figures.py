@@ -156,3 +156,16 @@ def test_one_epoch_is_a_dot(tmp_path, drawn):
     train, validation, *_ = drawn[0].axes[0].lines
     assert (train.get_marker(), validation.get_marker()) == ("o", "o")
     assert [label.get_text() for label in drawn[0].axes[0].get_xticklabels() if label.get_text()].count("1") == 1
+
+
+def test_a_tables_figure_shows_every_row_and_says_what_is_made_up(tmp_path):
+    """Draw published, recorded and made-up values of each row, also where some are missing, to the same bytes twice."""
+    table = pd.DataFrame({
+        "row": ["Simple CNN", "Coupled CNN", "Published only"], "published": [0.9, None, 0.8], "recorded_mean": [0.91, 0.85, None],
+        "recorded_low_by_patient": [0.88, 0.8, None], "recorded_high_by_patient": [0.93, 0.9, None],
+        "ours_mean": [0.4, None, None], "ours_synthetic": [True, False, False],
+    })  # fmt: skip
+    for name in ("one.png", "two.png"):
+        figures.rows(table, "Patients never seen", "j-kappa", tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")

@@ -16,6 +16,7 @@ import torch
 from pqrst import artifact, fitting, sides, training
 from pqrst.arrays import Bundle, Meta, Writer, digest
 from pqrst.errors import SettingsError
+from pqrst.features import beat_features
 from pqrst.loaders import Standardisation
 from pqrst.params import RunSettings, Split, Train
 
@@ -44,8 +45,8 @@ def process(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    """Write 60 beats and their split, and open them: class c stands high at sample c."""
+def data(tmp_path_factory):
+    """Write 60 beats and their split: class c stands high at sample c."""
     folder = tmp_path_factory.mktemp("data")
     y = np.arange(60) % 7 % 3  # classes of 26, 18 and 16 beats
     x = np.random.default_rng(0).normal(0, 0.3, (60, 1, SAMPLES))
@@ -57,7 +58,12 @@ def opened(tmp_path_factory):
         writer.add(x, y, told)
         writer.finish(meta)
     sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
-    return sides.open_data(folder / "x", folder / "split")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opened(data):
+    return sides.open_data(data / "x", data / "split")
 
 
 @contextmanager
@@ -268,8 +274,6 @@ def test_runs_that_differ_only_in_their_test_rows_share_a_training(tmp_path, ope
 
 SIDE_BY_SIDE = """
 import sys
-from dataclasses import replace
-from pathlib import Path
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_fitting as t
@@ -279,13 +283,80 @@ fitting.train([t.RUN], opened, fitting.Places(Path({out!r}), Path({out!r} + "-sc
 """
 
 
-@pytest.mark.usefixtures("opened")
-def test_side_by_side_gives_the_same_networks(tmp_path, request):
+def test_side_by_side_gives_the_same_networks(tmp_path, data):
     """Train two seeds in two processes to the same bytes as one after the other."""
-    data = request.getfixturevalue("tmp_path_factory").getbasetemp()
-    found = next(path.parent for path in data.rglob("split/split.json")).parent
     for workers in ("1", "2"):
-        code = SIDE_BY_SIDE.format(tests=str(Path(__file__).parent), data=str(found), out=str(tmp_path / workers))
+        code = SIDE_BY_SIDE.format(tests=str(Path(__file__).parent), data=str(data), out=str(tmp_path / workers))
         subprocess.run([sys.executable, "-c", code, workers], check=True, timeout=120)
     assert len(artifact.members(tmp_path / "2")) == 2
     assert digest(tmp_path / "1") == digest(tmp_path / "2")
+
+
+@pytest.mark.parametrize(("where", "workers"), [("cpu", 3), ("cuda", 1)])
+def test_trainings_stand_side_by_side_on_a_cpu_only(tmp_path, opened, monkeypatch, where, workers):
+    """Hand out one job a value and seed, to as many workers as asked for, but to one on a GPU."""
+    given = []
+    monkeypatch.setattr(fitting, "side_by_side", lambda jobs, n: given.append((len(jobs), n)))
+    monkeypatch.setattr(training, "device", lambda _: torch.device(where))
+    runs = [replace(RUN, value=value) for value in "abc"]
+    fitting.train(runs, opened, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent, 3)
+    assert given == [(3 * len(RUN.seeds), workers)]
+
+
+def test_the_log_is_told_of_each_member_and_epoch(tmp_path, opened):
+    """Open a log by the member's name, and call it after each epoch with that epoch's numbers."""
+    told = []
+
+    @contextmanager
+    def logger(member):
+        yield lambda row: told.append((member, row["epoch"]))
+
+    places = fitting.Places(tmp_path / "out", tmp_path / "scratch")
+    fitting.train([replace(RUN, value="0.5")], opened, places, logger)
+    assert told == [(f"0.5/seed-{seed}", epoch) for seed in (9, 10) for epoch in (1, 2)]
+
+
+COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
+CASCADE = replace(
+    RUN, kind="classifiers", model="beat_cascade", seeds=(9,),
+    model_settings={"fits": 1, "iterations": 3, "every": 1, "least_rows": 2},
+)  # fmt: skip
+
+
+@pytest.fixture
+def with_numbers(opened):
+    """Put made-up numbers beside the beats."""
+    meta = replace(opened.bundle.meta, side=COLUMNS)
+    side = np.random.default_rng(3).normal(0, 1, (60, len(COLUMNS))).astype(np.float32)
+    return replace(opened, bundle=replace(opened.bundle, meta=meta, side=side))
+
+
+def test_an_estimator_is_saved_with_its_contract(tmp_path, with_numbers):
+    """Write estimator and contract, with neither epochs nor parameters nor a history."""
+    out = fit(tmp_path, with_numbers, CASCADE)
+    assert sorted(path.name for path in (out / "seed-9").iterdir()) == ["contract.json", "estimator.skops"]
+    contract = artifact.read_contract(out / "seed-9")
+    assert (contract.kind, contract.parameters, contract.epochs, contract.train) == ("classifiers", None, 0, {})
+    assert (contract.side, contract.standardise_side.kind) == (COLUMNS, "none")
+
+
+@pytest.mark.parametrize(("side", "same"), [("train", False), ("validation", False), ("test", True)])
+def test_an_estimator_learns_from_train_and_validation_rows(tmp_path, with_numbers, side, same):
+    """Predict otherwise where rows of these two sides are others, and the same where test rows are."""
+    rows, bundle = with_numbers.sides.rows(side), with_numbers.bundle
+    numbers, y = bundle.side.copy(), bundle.y.copy()
+    numbers[rows], y[rows] = 0.0, 2
+    other = replace(with_numbers, bundle=replace(bundle, side=numbers, y=y))
+    found = [
+        artifact.load(fit(tmp_path / name, given, CASCADE)).logits(bundle.x, bundle.side)
+        for name, given in (("a", with_numbers), ("b", other))
+    ]
+    assert np.array_equal(*found) == same
+
+
+def test_an_estimator_without_numbers_beside_the_rows_is_refused(tmp_path, opened):
+    """Name what it needs."""
+    with pytest.raises(
+        SettingsError, match=r"^classifiers\.beat_cascade needs \w+ and 11 more columns beside the rows$"
+    ):
+        fit(tmp_path, opened, CASCADE)

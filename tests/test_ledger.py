@@ -100,3 +100,12 @@ def test_each_value_of_a_run_is_recorded_by_itself(tmp_path):
     ]
     assert len(ledger.read(tmp_path / "paper", "alpha", "0.5")) == 1
     assert ledger.read(tmp_path / "paper", "alpha") == []
+
+
+def test_one_made_up_value_keeps_the_others_out(tmp_path):
+    """Record all values of a run or none."""
+    score(tmp_path / "scores" / "0.1", 17, synthetic=False)
+    score(tmp_path / "scores" / "0.5", 17, synthetic=True)
+    with pytest.raises(DataError):
+        ledger.record(tmp_path / "scores", "alpha", tmp_path / "paper")
+    assert not (tmp_path / "paper").exists()

@@ -239,7 +239,8 @@ def test_no_rows_score_nothing(name):
 
 
 @pytest.mark.parametrize(
-    ("matrix", "kappa"), [([[20, 5], [10, 15]], 0.4), ([[0, 5], [5, 0]], -1), ([[4, 4], [4, 4]], 0), ([[3, 0], [0, 9]], 1)]
+    ("matrix", "kappa"),
+    [([[20, 5], [10, 15]], 0.4), ([[0, 5], [5, 0]], -1), ([[4, 4], [4, 4]], 0), ([[3, 0], [0, 9]], 1)],
 )
 def test_kappa_by_hand(matrix, kappa):
     """Take agreement beyond chance: 0.7 where the margins alone give 0.5 is 0.4."""

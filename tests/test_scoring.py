@@ -1,6 +1,8 @@
 """A trained run scored on test rows: predictions by row, the headline, and the figures."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -136,3 +138,51 @@ def test_the_curves_are_those_of_the_lowest_seed(scored, opened):
     expected = evaluation.roc(opened.bundle.y[opened.sides.rows("test")], probability, CLASSES)
     found = pd.read_csv(scored / "plots" / "roc.csv", keep_default_na=False)
     assert found["true_positive_rate"].to_numpy() == pytest.approx(expected["true_positive_rate"].to_numpy(), abs=1e-6)
+
+
+def detail(folder, trained, opened):
+    """Evaluate into a folder, and give what is told of seed 9."""
+    score(folder, trained, opened)
+    return json.loads((folder / "scores" / "seed-9" / "scores.json").read_text())
+
+
+def of_people(opened, patients):
+    """Give the rows to other patients."""
+    return replace(opened, bundle=replace(opened.bundle, rows=opened.bundle.rows.assign(patient=patients)))
+
+
+def test_each_patient_has_a_matrix(scored, trained, opened, tmp_path):
+    """Count true by predicted class of every patient's test rows, in one line of numbers, and change nothing else."""
+    people = np.array([f"p{n % 4}" for n in range(60)])
+    told = detail(tmp_path, trained, of_people(opened, people))
+    rows = np.load(tmp_path / "scores" / "seed-9" / "rows.npy")
+    said = np.load(tmp_path / "scores" / "seed-9" / "predictions.npy")
+    matrices = {name: np.array(text.split(), int).reshape(3, 3) for name, text in told.pop("by_patient").items()}
+    assert list(matrices) == ["p0", "p1", "p2", "p3"]
+    for name, matrix in matrices.items():
+        for place in np.ndindex(3, 3):
+            pairs = zip(people[rows], opened.bundle.y[rows], said, strict=True)
+            assert matrix[place] == sum(found == (name, *place) for found in pairs)
+    assert sum(matrices.values()).tolist() == told["confusion"]
+    one = json.loads((scored / "scores" / "seed-9" / "scores.json").read_text())
+    assert one.pop("by_patient") == {"p": " ".join(str(n) for row in told["confusion"] for n in row)}
+    assert one == told
+
+
+def test_unknown_patients_have_no_matrices(trained, opened, tmp_path):
+    """Tell nothing by patient as soon as a test row's patient is unknown; train rows do not matter."""
+    people = np.where(np.arange(60) == 1, "", "p")
+    assert detail(tmp_path / "a", trained, of_people(opened, people))["by_patient"] == {}
+    people = np.where(np.arange(60) == 0, "", "p")
+    assert list(detail(tmp_path / "b", trained, of_people(opened, people))["by_patient"]) == ["p"]
+
+
+def test_each_value_of_a_run_is_scored_in_its_folder(trained, opened, tmp_path):
+    """Lay the scores of each value below its name, and average the headline over all."""
+    for value, seed in (("0.1", 9), ("0.5", 10)):
+        shutil.copytree(trained / f"seed-{seed}", tmp_path / "runs" / value / f"seed-{seed}")
+    headline = score(tmp_path, tmp_path / "runs", opened)
+    found = {file.parent.relative_to(tmp_path / "scores").as_posix(): json.loads(file.read_text())["scores"]["accuracy"]
+             for file in (tmp_path / "scores").rglob("scores.json")}  # fmt: skip
+    assert set(found) == {"0.1/seed-9", "0.5/seed-10"}
+    assert headline["accuracy"] == pytest.approx(np.mean(list(found.values())))

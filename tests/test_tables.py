@@ -1,5 +1,7 @@
 """A page of tables: published, recorded and ours, as Markdown and as data."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -161,6 +163,134 @@ def test_only_a_difference_that_holds_is_bold(tmp_path):
     assert found["better"] < 0.01
     assert found["alike"] == 1
     assert pd.isna(found["base"])
+
+
+WHOLE = {name: Table(
+    title=name.capitalize(), scores={"accuracy": "acc", "j_kappa": "jκ"}, rows=rows, tested="accuracy", baseline=baseline, note=note,
+) for name, rows, baseline, note in (
+    ("first", (Row("Right", {"accuracy": 1.0}, "right"), Row("Wrong", {"accuracy": 0.1}, "wrong", "0.5"), Row("Once", {}, "once")),
+     "Right", ""),
+    ("second", (Row("Elsewhere", {"accuracy": 0.25, "j_kappa": 0.5}),), "", "No run."),
+)}  # fmt: skip
+WHOLE_GOLDEN = """\
+# First
+
+| row       | parameters | from            | acc                | jκ | p        |
+|-----------|------------|-----------------|--------------------|----|----------|
+| Right     | 1,686,725  | published       | 1.0000 inside      |    |          |
+| Right     | 1,686,725  | recorded, real  | 1.0000 ± .0000 (2) |    | baseline |
+| Right     | 1,686,725  | 95 % by patient | 1.0000-1.0000      |    |          |
+| Right     | 1,686,725  | 95 % by beat    | 1.0000-1.0000      |    |          |
+| Right     | 1,686,725  | ours            | .7500 (1)          |    |          |
+| **Wrong** | 1,686,725  | published       | .1000 outside      |    |          |
+| **Wrong** | 1,686,725  | recorded, real  | .0000 ± .0000 (2)  |    | .002     |
+| **Wrong** | 1,686,725  | 95 % by patient | .0000-.0000        |    |          |
+| **Wrong** | 1,686,725  | 95 % by beat    | .0000-.0000        |    |          |
+| **Wrong** | 1,686,725  | ours            | .7500 (1)          |    |          |
+| Once      | 1,686,725  | recorded, real  | .0000 (1)          |    | .002     |
+| Once      | 1,686,725  | 95 % by patient | .0000-.0000        |    |          |
+| Once      | 1,686,725  | 95 % by beat    | .0000-.0000        |    |          |
+| Once      | 1,686,725  | ours            | .7500 (1)          |    |          |
+
+`p` is on acc.
+
+Measured on real: 21,892 test rows of split kaggle (47 of 47 patients on both sides).
+
+# Second
+
+| row       | parameters | from      | acc   | jκ    |
+|-----------|------------|-----------|-------|-------|
+| Elsewhere |            | published | .2500 | .5000 |
+
+No run.
+
+"""
+
+
+def whole(folder):
+    """Record two seeds that are always right, two of one value that are always wrong, and one such seed."""
+    for run, value, seeds, wrong in (("right", "", 2, 0), ("wrong", "0.5", 2, 1), ("once", "", 1, 1)):
+        people = dict.fromkeys(("p1", "p2", "p3"), f"{9 - 9 * wrong} {9 * wrong} 0 0")
+        for seed in range(seeds):
+            told = result(1.0 - wrong, 0.5, by_patient=people)
+            write_json(folder / "paper" / run / value / f"{seed}.json", told)
+        write_json(folder / "scores" / run / value / "seed-0" / "scores.json", result(0.75, 0.5))
+    return tables.build(WHOLE, folder / "scores", folder / "paper")
+
+
+def test_the_markdown_of_a_page(tmp_path):
+    """Print two tables and a legend: intervals, p after Holm, bold with two seeds only, no score of a class not there."""
+    text, _ = whole(tmp_path)
+    assert text == WHOLE_GOLDEN + tables.LEGEND
+
+
+def test_the_data_of_a_page(tmp_path):
+    """Lay out every row and score of every table, with the recorded value of its row and the corrected p-value."""
+    _, data = whole(tmp_path)
+    assert data["table"].tolist() == ["first"] * 6 + ["second"] * 2
+    wrong = data[(data["row"] == "Wrong") & (data["score"] == "accuracy")].iloc[0]
+    assert (wrong["value"], wrong["recorded_seeds"], wrong["published_inside"]) == ("0.5", 2, False)
+    assert wrong["p_corrected"] == pytest.approx(4 / 2001)
+    assert (wrong["recorded_low_by_patient"], wrong["recorded_high_by_beat"]) == (0, 0)
+    assert data[data["score"] == "j_kappa"]["recorded_low_by_patient"].isna().all()
+
+
+def test_other_patients_are_not_held_against_the_baseline(tmp_path):
+    """Give no p-value where a row was measured on other patients, or where they are unknown."""
+    compared(tmp_path, 2)
+    for seed in (0, 1):
+        other = people(85)["by_patient"]
+        other["p20"] = other.pop("p19")
+        write_json(tmp_path / "paper" / "better" / f"{seed}.json", result(0.87, 0.5, by_patient=other))
+        write_json(tmp_path / "paper" / "alike" / f"{seed}.json", result(0.82, 0.5))
+    text, data = tables.build({"compared": COMPARED}, tmp_path / "scores", tmp_path / "paper")
+    assert data["p_corrected"].isna().all()
+    assert "**better**" not in text
+    assert text.count("95 % by patient") == 2  # of the baseline and the better one; nothing is known of who is alike
+
+
+@pytest.mark.parametrize("table", [replace(COMPARED, baseline=""), replace(COMPARED, tested="auroc_macro")])
+def test_nothing_is_tested_without_a_baseline_or_a_matrix(tmp_path, table):
+    """Leave p-values out where there is no baseline, or where a confusion matrix is not enough for the score."""
+    compared(tmp_path, 2)
+    text, data = tables.build({"compared": table}, tmp_path / "scores", tmp_path / "paper")
+    assert data["p_corrected"].isna().all()
+    assert "**better**" not in text
+    assert (body(text)[0].split("|")[-2].strip() == "p") == bool(table.baseline)
+
+
+def test_a_baseline_that_was_not_recorded_tests_nothing(tmp_path):
+    """Name it among the rows not yet run, and give no p-value."""
+    compared(tmp_path, 2)
+    for seed in (0, 1):
+        (tmp_path / "paper" / "base" / f"{seed}.json").unlink()
+    text, data = tables.build({"compared": COMPARED}, tmp_path / "scores", tmp_path / "paper")
+    assert "\n\nNot yet run on real recordings: base.\n\n" in text
+    assert data["p_corrected"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("published", "inside"), [(0.9, True), (0.92, True), (0.929, False), (0.88, True), (0.87, False)]
+)
+def test_a_published_cell_lies_inside_two_deviations(published, inside):
+    """Take 0.9 ± 2 · 0.0141 as the spread of seeds at 0.89 and 0.91."""
+    results = [result(accuracy, 0.5) for accuracy in (0.89, 0.91)]
+    assert tables._inside(published, results, "accuracy") is inside
+
+
+@pytest.mark.parametrize(("results", "published"), [([], 0.9), ([result(0.9, 0.5)], None), ([result(0.9, 0.5)], 0.9)])
+def test_a_published_cell_is_not_judged_without_a_spread(results, published):
+    """Say neither where nothing was recorded, nothing published, or one seed has no patients to draw an interval from."""
+    assert tables._inside(published, results, "accuracy") is None
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(None, ""), (1.0, "1.000"), (0.0482, ".048"), (0.002, ".002"), (0.00099, "<.001"), (0.9996, "1.000")],
+)
+def test_p_values_are_printed_with_three_digits(p, text):
+    """Print three digits without the leading zero, and what is smaller as such."""
+    assert tables._p(p) == text
 
 
 def test_one_seed_is_never_bold(tmp_path):

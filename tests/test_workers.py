@@ -112,7 +112,7 @@ def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
         touch(tmp_path, "late")()
 
     def fail():
-        wait_for(lambda: (tmp_path / "pid").exists())
+        wait_for((tmp_path / "pid").exists)
         raise SettingsError("lower train.lr")
 
     with pytest.raises(SettingsError):

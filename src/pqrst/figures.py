@@ -104,7 +104,8 @@ def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
 
 def rows(table: pd.DataFrame, title: str, heading: str, file: Path) -> None:
     """Draw one score of a table's rows: published, recorded with its interval over patients, and ours."""
-    figure, axes = _axes(title, heading, "", (SIZE[0] + 1.5, 0.42 * len(table) + 1.6))
+    figure, axes = _axes("", heading, "", (SIZE[0] + 1.5, 0.42 * len(table) + 1.9))
+    figure.suptitle(title, fontsize=10)
     places = np.arange(len(table))[::-1]
     low, high = table["recorded_low_by_patient"].astype(float), table["recorded_high_by_patient"].astype(float)
     axes.hlines(places, low, high, color=COLOURS[0], linewidth=1.6, label="recorded: 95 % by patient")
@@ -119,5 +120,5 @@ def rows(table: pd.DataFrame, title: str, heading: str, file: Path) -> None:
     axes.set_yticks(places, table["row"])
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.margins(y=0.6 / len(table))
-    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=4)
     _save(figure, file, "x: synthetic recordings" if made_up else "")

@@ -14,7 +14,6 @@ from pqrst.errors import SettingsError
 from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Train, component, image_settings, known
 from pqrst.parsing import nearest, number, parse
 
-
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
 NOT_PINNED = ("train.seeds", "train.threads", "train.device")
 

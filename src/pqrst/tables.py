@@ -132,7 +132,8 @@ def _interval(kind: Any, results: Results, score: str) -> tuple[float, float] | 
     counts = _counts(results)
     if counts is None or not scores.of_matrix(score):
         return None
-    return tuple(kind(counts, partial(scores.from_matrix, score, classes=results[0]["classes"]), BOOTSTRAP_SEED))
+    low, high = kind(counts, partial(scores.from_matrix, score, classes=results[0]["classes"]), BOOTSTRAP_SEED)
+    return (low, high) if np.isfinite(low) else None  # nan of a class that is not there
 
 
 def _inside(published: float | None, results: Results, score: str) -> bool | None:
@@ -241,4 +242,4 @@ def _protocol(rows: Sequence[Shown]) -> str:
         for shown in rows
         for r in (*shown.recorded, *shown.ours)
     )
-    return "Measured on " + "; ".join(said) + "."
+    return f"Measured on {'; '.join(said)}." if said else ""
