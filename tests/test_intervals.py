@@ -93,6 +93,12 @@ def test_equal_seeds_add_no_width(kind):
     assert kind(people(right, seeds=4), accuracy, 1) == pytest.approx(kind(people(right), accuracy, 1), abs=1e-12)
 
 
+def test_the_interval_by_beat_lies_around_the_mean_over_seeds():
+    """Take seeds at 0.7 and 0.9 as one prediction of 0.8, as wide as that of a single seed at 0.8."""
+    both = np.concatenate([people(np.full(PATIENTS, n)) for n in (70, 90)])
+    assert intervals.by_beat(both, accuracy, 1) == intervals.by_beat(people(np.full(PATIENTS, 80)), accuracy, 1)
+
+
 def test_one_patient_says_nothing_of_others():
     """Give no width where there is one patient to draw from."""
     assert intervals.by_patient(people([80]), accuracy, 1) == (0.8, 0.8)

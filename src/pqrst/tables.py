@@ -23,7 +23,7 @@ LEGEND = """\
 # How to read the tables
 
 `published` is followed by whether it lies inside our spread: mean ± 2 sd over two seeds or more, with one seed its 95 % interval \
-by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, patients (or beats) and seeds redrawn 2,000 times. \
+by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, 2,000 times, of patients and seeds, or of beats. \
 `p` is two-sided, by the paired bootstrap over patients against the baseline, corrected by Holm for the rows of the table. A name \
 is bold where the difference holds: p < .05 with two seeds or more on both sides.
 """
