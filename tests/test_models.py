@@ -23,6 +23,7 @@ COUNTS = {  # spec 6; (model, input, classes): trainable parameters
     ("four_layer_cnn", (1, 187), 5): 217_925,
     ("residual_cnn", (1, 187), 5): 1_354_981,
     ("coupled_cnn", (1, 187), 5): 1_686_725,
+    ("rhythm_cnn", (2, 240), 4): 13_364,
     ("efficientnet_b0", (3, 224, 224), 9): 4_019_077,
     ("efficientnet_b0", (3, 224, 224), 11): 4_021_639,
     ("efficientnet_b0", (3, 224, 224), 31): 4_047_259,
