@@ -47,7 +47,7 @@ TORCH = {
 }
 ALLOWED = {  # a library -> the modules or kinds that may import it
     "torch": TORCH | {"serve", "cli"},
-    "torchmetrics": {"training", "evaluation"},
+    "torchmetrics": {"evaluation"},
     "safetensors": {"training", "artifact"},
     "wfdb": {"datasets"},
     "sklearn": {"splits", "scores", "evaluation", "classifiers"},

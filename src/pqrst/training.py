@@ -15,13 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_f1_score,
-    multilabel_accuracy,
-    multilabel_f1_score,
-)
 
+from pqrst import scores
 from pqrst.console import log, progress
 from pqrst.errors import SettingsError
 from pqrst.inference import Inputs, logits, precision
@@ -190,13 +185,12 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
 def _validate(learner: Learner, data: Data) -> Row:
     out, y = logits(learner.model, data.validation_x, learner.settings.precision), data.validation_y
     value = learner.loss(out, y, data.weight(y))
-    if y.ndim == 2:
-        accuracy = multilabel_accuracy(out, y, data.n_classes, average="micro")
-        f1 = multilabel_f1_score(out, y, data.n_classes)
-    else:
-        accuracy = multiclass_accuracy(out, y, data.n_classes, average="micro")
-        f1 = multiclass_f1_score(out, y, data.n_classes, average="macro")
-    return {"validation_loss": float(value), "validation_accuracy": float(accuracy), "validation_f1_macro": float(f1)}
+    decided = (out > 0).to(torch.int8) if y.ndim == 2 else out.argmax(dim=1)
+    labels, outputs, said = (tensor.cpu().numpy() for tensor in (y, out, decided))
+    classes = [str(place) for place in range(data.n_classes)]
+    return {"validation_loss": float(value)} | {
+        f"validation_{name}": scores.score(name, labels, outputs, said, classes) for name in ("accuracy", "f1_macro")
+    }
 
 
 def _gpu(where: torch.device) -> Row:
