@@ -9,7 +9,7 @@ from torch import nn
 
 from pqrst import catalog
 from pqrst.errors import SettingsError
-from pqrst.models import coupled_cnn, efficientnet_b0, residual_cnn, simple_cnn
+from pqrst.models import attention_cnn, coupled_cnn, efficientnet_b0, residual_cnn, simple_cnn
 from pqrst.models._blocks import Dropout, convolution
 from pqrst.parsing import parse
 
@@ -23,6 +23,7 @@ COUNTS = {  # spec 6; (model, input, classes): trainable parameters
     ("four_layer_cnn", (1, 187), 5): 217_925,
     ("residual_cnn", (1, 187), 5): 1_354_981,
     ("coupled_cnn", (1, 187), 5): 1_686_725,
+    ("attention_cnn", (1, 3600), 2): 7_400_322,
     ("rhythm_cnn", (2, 240), 4): 13_364,
     ("efficientnet_b0", (3, 224, 224), 9): 4_019_077,
     ("efficientnet_b0", (3, 224, 224), 11): 4_021_639,
@@ -35,6 +36,7 @@ DROPOUTS = {  # spec 4.2 and 1.6, in the order of the layers
     "four_layer_cnn": [0.3] * 3,
     "residual_cnn": [0.3] * 6,
     "coupled_cnn": [0.2, 0.3, 0.5, 0.5],
+    "attention_cnn": [0.5],
     "efficientnet_b0": [0.2],
 }
 
@@ -298,3 +300,39 @@ def test_dropout_is_ruled_by_the_seed_and_absent_in_evaluation():
     assert not torch.equal(layer(x), first)
     assert torch.equal(layer.eval()(x), x)
     assert torch.equal(Dropout(1.0).train()(x), torch.zeros_like(x))
+
+
+def test_attention_is_that_of_torch():
+    """Our attention, its maps included, is torch's own multi-head attention with the same weights."""
+    model, x = built("attention_cnn", (1, 360), 2).eval(), torch.randn(2, 1, 360)
+    ours, peer = model.attention, nn.MultiheadAttention(64, 8, batch_first=True)
+    weights = {"in_proj": ours.project, "out_proj.": ours.merge}
+    with torch.no_grad():
+        for name, value in peer.named_parameters():
+            start = "in_proj" if name.startswith("in_proj") else "out_proj."
+            value.copy_(getattr(weights[start], "bias" if name.endswith("bias") else "weight"))
+        steps = model.steps(x)
+        expected, maps = peer(steps, steps, steps, average_attn_weights=False)
+    assert torch.allclose(ours(steps), expected, atol=1e-6)
+    assert torch.allclose(attention_cnn.attention(model, x), maps, atol=1e-6)
+
+
+def test_attention_maps_sum_to_one():
+    """Each step of 4 samples shares one whole among all steps, in every head."""
+    model, x = built("attention_cnn", (1, 3600), 2).eval(), torch.randn(1, 1, 3600)
+    with torch.no_grad():
+        maps = attention_cnn.attention(model, x)
+    assert maps.shape == (1, 8, 900, 900)
+    assert torch.allclose(maps.sum(dim=3), torch.ones(1, 8, 900), atol=1e-5)
+
+
+def test_heads_must_divide_the_width():
+    """64 channels cannot be shared by five heads."""
+    with pytest.raises(SettingsError, match="the last width, 64, must be a multiple of heads, 5"):
+        attention_cnn.Params(heads=5)
+
+
+def test_maps_are_of_an_attention_network_only():
+    """Another network has no maps to give."""
+    with pytest.raises(TypeError, match="got SimpleCNN"):
+        attention_cnn.attention(built("simple_cnn", (1, 187)), torch.zeros(1, 1, 187))

@@ -330,3 +330,27 @@ def test_the_test_side_has_no_part_in_what_is_learned(tmp_path):
     assert len({found[name].learned for name in "abc"}) == 1
     assert len({found[name].digest for name in "abc"}) == 3
     assert found["d"].learned != found["a"].learned
+
+
+def test_a_split_by_row_draws_all_sides_and_tells_its_leak(tmp_path):
+    """No membership is read, rows without a class stay out, and the shared patients are named."""
+    drawn = Split(by="row", test_share=0.25, validation=0.5, seed=1, classes=("b",))
+    told = sides.write(bundle(), "windows", drawn, tmp_path / "windows")
+    made = sides.read(tmp_path / "windows")
+    assert sorted(np.concatenate([made.rows(side) for side in ("train", "validation", "test")])) == [4, 5, 7]
+    assert "on both sides" in told or "no patient" in told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"by": "row"},
+        {"by": "row", "test_share": 0.2, "fold": "cut", "train": ("a",), "test": ("b",)},
+        {"by": "beat", "fold": "cut", "train": ("a",)},
+        {"by": "patient", "fold": "cut", "train": ("a",), "test": ("b",), "test_share": 0.2},
+    ],
+)
+def test_a_split_says_what_its_kind_needs(given):
+    """A split by row draws, the others read a membership; none does both."""
+    with pytest.raises(SettingsError, match="a split by"):
+        Split(**given)

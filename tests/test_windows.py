@@ -8,7 +8,7 @@ import pytest
 
 from pqrst.arrays import Marks, Record, read
 from pqrst.errors import DataError, RecordError
-from pqrst.params import Window
+from pqrst.params import BandPass, Window
 from pqrst.windows import CUTS, beats, equal, segment, whole
 
 BEATS = Window("beats", samples=5, every=2, tail=0.5, leads="first")
@@ -193,3 +193,30 @@ def test_recordings_of_another_gain_are_refused(tmp_path):
     window = Window("equal", samples=8, step=4, leads="first")
     with pytest.raises(DataError, match="record r2: its gain"):
         segment([recording([2, 6], [0, 1]), other], window, "stop", FACTS, tmp_path / "toy")
+
+
+def test_a_filtered_recording_is_in_millivolts_and_told(tmp_path):
+    """A wave of 5 Hz on a drift keeps the wave alone; the Bundle says by what."""
+    time = np.arange(3600) / 360
+    signal = (1024 + 200 * (np.sin(2 * np.pi * 5 * time) + time)).astype(np.int16)[None]
+    window = Window("equal", samples=360, step=360, leads="first", filter=BandPass(1.0, 50.0))
+    meta = segment([recording([10, 400], [0, 1], signal)], window, "stop", FACTS, tmp_path / "toy")
+    assert meta.units == "mV"
+    assert meta.gain is None
+    assert meta.settings["filter"] == {"low": 1.0, "high": 50.0, "order": 5}
+    middle = read(tmp_path / "toy").x[5, 0]
+    assert np.abs(middle - np.sin(2 * np.pi * 5 * time[:360])).max() < 0.05
+
+
+def test_a_rate_too_low_for_the_band_is_one_line(tmp_path):
+    """20 samples at 360 Hz hold no 200 Hz."""
+    window = Window("equal", samples=8, step=4, filter=BandPass(1.0, 200.0))
+    with pytest.raises(RecordError, match="its 360 Hz cannot hold a band up to 200 Hz"):
+        segment([recording([1, 2], [0, 1])], window, "stop", FACTS, tmp_path / "toy")
+
+
+def test_a_recording_too_short_for_its_filter_is_one_line(tmp_path):
+    """A forward-backward filter needs some samples beyond its ends."""
+    window = Window("equal", samples=8, step=4, filter=BandPass(1.0, 50.0))
+    with pytest.raises(RecordError, match="20 samples are too few to filter"):
+        segment([recording([1, 2], [0, 1])], window, "stop", FACTS, tmp_path / "toy")

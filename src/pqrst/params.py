@@ -46,6 +46,19 @@ class Train:
 
 
 @dataclass(frozen=True)
+class BandPass:
+    """A Butterworth band-pass over a whole recording, forward and backward."""
+
+    low: float  # Hz
+    high: float  # Hz
+    order: Annotated[int, Between(1, 10)] = 5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high:
+            raise SettingsError(f"a band-pass needs 0 < low < high, got {self.low:g} and {self.high:g} Hz")
+
+
+@dataclass(frozen=True)
 class Window:
     """How a recording is cut into rows."""
 
@@ -57,21 +70,30 @@ class Window:
     before: Count = 1  # samples of the recording before a mark that a window around it holds
     leads: Literal["first", "all"] = "all"
     side: Literal["none", "beats"] = "none"  # numbers beside each row: none, or the rhythm and shape of its beat
+    filter: BandPass | None = None  # of the whole recording, before it is cut
 
 
 @dataclass(frozen=True)
 class Split:
     """Which rows train, choose and test: by a published membership (`fold`), the validation part drawn from train."""
 
-    fold: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    by: Literal["beat", "patient"]
-    validation: Annotated[float, Between(0.01, 0.9)]
-    seed: int
+    fold: str = ""
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    by: Literal["beat", "patient", "row"] = "patient"  # row: test rows too are drawn at random, of all rows
+    validation: Annotated[float, Between(0.01, 0.9)] = 0.2
+    seed: int = 42
     classes: tuple[str, ...] = ()  # the task's classes in their order; rows of others are left out; () = all
     shared: tuple[str, ...] = ()  # parts whose patients the publication left on two sides, told wherever it is used
     mixed: bool = False  # exchange the sides at random within each class, so that only the patients' places change
+    test_share: Annotated[float, Between(0, 0.9)] = 0.0  # of the rows, where they are drawn
+
+    def __post_init__(self) -> None:
+        published = [name for name in ("fold", "train", "test") if getattr(self, name)]
+        if self.by == "row" and (published or not self.test_share):
+            raise SettingsError("a split by row draws its test rows: set test_share, and none of fold, train, test")
+        if self.by != "row" and (len(published) < 3 or self.test_share):
+            raise SettingsError(f"a split by {self.by} needs fold, train and test, and no test_share")
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ def _first_fit(arguments: tuple[Any, ...], value: Any, path: str, expected: str)
     for choice in arguments:
         if choice is type(None) and value is None:
             return None
+        if is_dataclass(choice) and isinstance(value, Mapping):
+            return parse(choice, value, path)  # type: ignore[arg-type]
         try:
             return convert(choice, value, path)
         except SettingsError:

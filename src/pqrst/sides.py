@@ -62,6 +62,9 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
 
 
 def _made(bundle: Bundle, name: str, s: Split) -> np.ndarray:
+    if s.by == "row":
+        made = splits.at_random(len(bundle.x), s.test_share, s.validation, s.seed)
+        return np.where(bundle.y < 0, np.int8(splits.UNUSED), made) if bundle.meta.task == "single" else made
     column = f"fold_{s.fold}"
     if column not in bundle.rows:
         known = ", ".join(str(c).removeprefix("fold_") for c in bundle.rows if str(c).startswith("fold_"))

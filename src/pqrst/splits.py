@@ -55,6 +55,17 @@ def hold_out_by_patient(
     return sides
 
 
+def at_random(rows: int, test: float, validation: float, seed: int) -> np.ndarray:
+    """Draw test rows out of all, then validation rows out of the rest, as scikit-learn does: sizes rounded up."""
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 (costs a second, and training only reads splits)
+
+    sides = np.full(rows, TRAIN, np.int8)
+    rest, tested = train_test_split(np.arange(rows), test_size=test, random_state=seed)
+    _, held = train_test_split(rest, test_size=validation, random_state=seed)
+    sides[tested], sides[held] = TEST, VALIDATION
+    return sides
+
+
 def overlap(sides: np.ndarray, patients: np.ndarray) -> dict[str, list[str]]:
     """Name the patients who stand on more than one side, with those sides; rows without a patient count as nobody."""
     found: dict[str, list[str]] = {}

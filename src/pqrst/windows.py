@@ -12,7 +12,8 @@ from pqrst.arrays import Meta, Record, Writer
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
 from pqrst.features import beat_features
-from pqrst.params import Window
+from pqrst.filters import band_pass, settles
+from pqrst.params import BandPass, Window
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,21 @@ def _marks(record: Record) -> Any:
     return record.marks
 
 
+def filtered(record: Record, f: BandPass | None) -> Record:
+    """Filter a whole recording, where that is wanted; it then is in mV."""
+    if f is None:
+        return record
+    if record.fs <= 2 * f.high:
+        raise RecordError(
+            record.record, f"its {record.fs:g} Hz cannot hold a band up to {f.high:g} Hz; set filter.high lower"
+        )
+    if record.signal.shape[1] <= settles(f.order):
+        raise RecordError(record.record, f"its {record.signal.shape[1]} samples are too few to filter; leave it out")
+    return replace(
+        record, signal=band_pass(record.millivolts(), record.fs, (f.low, f.high), f.order), gain=None, zero=None
+    )
+
+
 def segment(
     found: Iterable[Record | RecordError], window: Window, on_bad_record: str, facts: Mapping[str, Any], folder: Path
 ) -> Meta:
@@ -153,8 +169,9 @@ def _cut(
         try:
             if isinstance(record, RecordError):
                 raise record
+            prepared = filtered(record, window.filter)
             # a recording that comes with its label is a row already, such as a line of Kaggle's file
-            yield record, CUTS[window.cut if record.marks is not None else "whole"](record, window)
+            yield prepared, CUTS[window.cut if record.marks is not None else "whole"](prepared, window)
         except RecordError as fault:
             if on_bad_record == "stop":
                 raise
@@ -172,7 +189,7 @@ def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) 
         axes=("row", "lead", "time"),
         gain=None if cut == "beats" or record.gain is None else record.gain[: rows.x.shape[1]],
         zero=None if cut == "beats" or record.zero is None else record.zero[: rows.x.shape[1]],
-        settings=asdict(window),
+        settings={key: value for key, value in asdict(window).items() if value is not None},
         **facts,
     )
 
