@@ -1,6 +1,4 @@
-"""From logits to probabilities, decisions, detail by class, and curves."""
-
-import math
+"""From probabilities to detail by class and curves."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,6 @@ from sklearn import metrics
 
 from pqrst import evaluation, scores
 
-LN3 = math.log(3)
 CLASSES = ("N", "S", "V")
 LABELS, SAID = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0])
 
@@ -18,33 +15,6 @@ def made_up(n=3000):
     rng = np.random.default_rng(0)
     labels, probability = rng.integers(3, size=n), rng.dirichlet(np.ones(3), n)
     return labels, (0.7 * probability + 0.3 * np.eye(3)[labels]).astype(np.float32)
-
-
-def test_one_class_a_row_takes_a_softmax():
-    """Give e^z / Σ e^z: a quarter and three quarters for logits 0 and ln 3."""
-    out = evaluation.probabilities(np.array([[0, LN3]], np.float32), "single")
-    assert out.tolist() == [pytest.approx([0.25, 0.75])]
-    assert out.dtype == np.float32
-
-
-def test_several_labels_a_row_take_a_sigmoid():
-    """Give 1 / (1 + e^-z) of each label by itself."""
-    out = evaluation.probabilities(np.array([[LN3, -LN3, 0]], np.float32), "multi")
-    assert out.tolist() == [pytest.approx([0.75, 0.25, 0.5])]
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_large_logits_stay_finite(task):
-    """Overflow nowhere, without a warning."""
-    out = evaluation.probabilities(np.array([[1e4, -1e4]], np.float32), task)
-    assert out.tolist() == [[1, 0]]
-
-
-def test_decisions():
-    """Take the likeliest class, or every label from one half on."""
-    probability = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
-    assert evaluation.predictions(probability, "single").tolist() == [1, 0]
-    assert evaluation.predictions(probability, "multi").tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
 def test_detail_by_class_by_hand():
@@ -101,7 +71,7 @@ def test_confusion_as_one_line_a_cell():
 def test_an_evaluation_holds_what_was_wanted_and_the_headline():
     """Compute each wanted score and the four of the headline, each once."""
     labels, probability = made_up(60)
-    found = evaluation.evaluate(labels, probability, "single", CLASSES, ["recall_macro", "accuracy"])
+    found = evaluation.evaluate(labels, probability, probability.argmax(1), CLASSES, ["recall_macro", "accuracy"])
     assert list(found.scores) == ["recall_macro", "accuracy", "f1_weighted", "f1_macro", "auroc_macro"]
     assert np.sum(found.confusion) == 60
     assert [row["class"] for row in found.per_class] == list(CLASSES)
@@ -109,7 +79,7 @@ def test_an_evaluation_holds_what_was_wanted_and_the_headline():
 
 def test_an_evaluation_knows_the_names_of_its_classes():
     """Score one class by its name, and nothing where that is none of the classes."""
-    found = evaluation.evaluate(LABELS, np.eye(3)[SAID], "single", CLASSES, ["recall_of_S", "recall_of_F", "kappa"])
+    found = evaluation.evaluate(LABELS, np.eye(3)[SAID], SAID, CLASSES, ["recall_of_S", "recall_of_F", "kappa"])
     assert (found.scores["recall_of_S"], found.scores["kappa"]) == pytest.approx((1 / 2, (3 / 5 - 13 / 25) / (12 / 25)))
     assert np.isnan(found.scores["recall_of_F"])
 
@@ -117,7 +87,7 @@ def test_an_evaluation_knows_the_names_of_its_classes():
 def test_an_evaluation_of_several_labels_has_no_confusion():
     """Give scores and detail by class, and no matrix."""
     truth = np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
-    found = evaluation.evaluate(truth, truth * 0.8 + 0.1, "multi", ("AF", "MI"), ["f1_macro"])
+    found = evaluation.evaluate(truth, truth * 0.8 + 0.1, truth, ("AF", "MI"), ["f1_macro"])
     assert found.confusion is None
     assert found.scores == dict.fromkeys(("f1_macro", "accuracy", "f1_weighted", "auroc_macro"), 1.0)
     assert [row["rows"] for row in found.per_class] == [2, 2]

@@ -29,7 +29,7 @@ PUBLISHED = {  # spec 4.5: weighted recall, specificity, precision, F1; spec 7: 
 }
 COLUMNS = [f"{word}_{mean}" for mean in ("weighted", "macro") for word in ("recall", "specificity", "precision", "f1")]
 NAMES = [
-    "accuracy", "auroc_macro", "average_precision_macro", "f1_macro", "f1_weighted", "j_kappa", "kappa", "precision_macro",
+    "accuracy", "auroc_macro", "average_precision_macro", "calibration_error", "f1_macro", "f1_weighted", "j_kappa", "kappa", "precision_macro",
     "precision_weighted", "recall_macro", "recall_weighted", "specificity_macro", "specificity_weighted",
 ]  # fmt: skip
 
@@ -99,10 +99,10 @@ def test_a_class_that_is_never_predicted_scores_nothing():
 
 
 def test_a_perfect_guess_scores_one_everywhere():
-    """Give one for every score that params.yaml may name."""
+    """Give one for every score that params.yaml may name, and no calibration error."""
     labels = np.array([0, 1, 2, 1])
     found = {name: scores.score(name, labels, np.eye(3)[labels], labels, "NSV") for name in scores.names()}
-    assert found == dict.fromkeys(NAMES, 1.0)
+    assert found == dict.fromkeys(NAMES, 1.0) | {"calibration_error": 0.0}
 
 
 @pytest.mark.parametrize("mean", ["macro", "weighted"])
@@ -299,3 +299,21 @@ def test_an_unknown_score_is_refused_before_any_work():
     wrong = replace(shipped, scores=(*shipped.scores, "f1_macrow"))
     with pytest.raises(SettingsError, match=r"^scores\[\d+\]: there is no 'f1_macrow'; did you mean f1_macro\?$"):
         resolver.resolved_files(wrong)
+
+
+def test_calibration_error_agrees_with_torchmetrics():
+    """The mean distance over fifteen bins, of one label a row, and of the only label of several."""
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet(np.ones(4), 2000)
+    labels = rng.integers(4, size=2000)
+    peer = classification.multiclass_calibration_error(
+        torch.tensor(probability), torch.tensor(labels), 4, n_bins=15, norm="l1"
+    )
+    assert scores.calibration_error(labels, probability) == pytest.approx(float(peer), abs=1e-6)
+
+
+def test_calibration_error_by_hand():
+    """Said 0.9 twice and right once: |0.9 - 0.5| = 0.4; of two labels, the mean of both."""
+    probability = np.array([[0.9, 0.1], [0.9, 0.1]])
+    assert scores.calibration_error(np.array([0, 1]), probability) == pytest.approx(0.4)
+    assert scores.calibration_error(np.array([[1, 0], [0, 0]]), probability) == pytest.approx((0.4 + 0.1) / 2)

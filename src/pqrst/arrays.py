@@ -70,6 +70,7 @@ class Meta:
     gain: tuple[float, ...] | None = None  # converter steps per mV, where x holds the converter's integers
     zero: tuple[int, ...] | None = None
     side: tuple[str, ...] = ()  # names of the numbers that stand beside each row
+    lead_names: tuple[Mapping[str, int], ...] = ()  # what each lead was called, by how many recordings
     skipped: tuple[Mapping[str, str], ...] = ()
     shape: tuple[int, ...] = ()  # of x, rows first
     dtype: str = "float32"

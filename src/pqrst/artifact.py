@@ -18,14 +18,15 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from pqrst import catalog
+from pqrst import catalog, decisions
 from pqrst.arrays import Meta, move_into_place, write_json
+from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import logits
 from pqrst.loaders import Standardisation, beside, standardise
 from pqrst.parsing import convert, parse
 
-SCHEMA = 1
+SCHEMA = 2
 WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
 SMALLEST = 1e-12  # probability whose logarithm is still taken
 TIMES = ("seconds", "samples_per_second", "gpu_memory_gb", "gpu_utilisation")  # differ from one repetition to the next
@@ -56,6 +57,9 @@ class Contract:
     kind: str = "models"  # or classifiers
     side: tuple[str, ...] = ()  # the numbers beside a row that the model takes
     standardise_side: Standardisation = field(default_factory=lambda: Standardisation("none"))
+    leak: str = ""  # whom train and test share
+    calibration: Calibration = field(default_factory=Calibration)
+    thresholds: tuple[float, ...] = ()  # of each label of a multi-label task; none: 0.5
     schema: int = SCHEMA
 
 
@@ -75,6 +79,16 @@ class Predictor(ABC):
             chosen = beside(side, self.contract.input["side"], self.contract.side).astype(np.float32)
         parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 4096))
         return np.concatenate([self.part(rows[part], None if chosen is None else chosen[part]) for part in parts])
+
+    def probabilities(self, rows: np.ndarray, side: np.ndarray | None = None) -> np.ndarray:
+        """Give calibrated probabilities, float32 (rows, classes)."""
+        return decisions.probabilities(
+            self.logits(rows, side), self.contract.task, self.contract.calibration.temperature
+        )
+
+    def decide(self, probability: np.ndarray) -> np.ndarray:
+        """Decide by probabilities: class numbers, or 0/1 by label."""
+        return decisions.decide(probability, self.contract.task, self.contract.thresholds)
 
     @abstractmethod
     def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
@@ -109,7 +123,7 @@ class EstimatorPredictor(Predictor):
 
 def input_of(meta: Meta) -> dict[str, Any]:
     """Say what a row of a Bundle is."""
-    told = ("axes", "fs", "leads", "units", "gain", "zero", "side", "settings")
+    told = ("axes", "fs", "leads", "lead_names", "units", "gain", "zero", "side", "settings")
     return {"shape": list(meta.shape[1:]), **{key: getattr(meta, key) for key in told}}
 
 
@@ -196,15 +210,20 @@ def _fill(model: nn.Module, file: Path, device: str) -> None:
 
 
 def read_contract(folder: Path) -> Contract:
-    """Read and check a contract."""
+    """Read and check the contract of a run's folder."""
     file = folder / "contract.json"
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{file} is not JSON ({error}); train the run anew") from None
+    return contract_of(given, str(file))
+
+
+def contract_of(given: Any, place: str) -> Contract:
+    """Check a contract that was read from a place."""
     if not isinstance(given, dict) or given.get("schema") != SCHEMA:
         found = given.get("schema") if isinstance(given, dict) else None
-        raise DataError(f"{file} has schema {found!r}, this version reads {SCHEMA}; train the run anew")
-    contract = parse(Contract, given, str(file))
-    convert(tuple[int, ...], contract.input.get("shape"), f"{file}.input.shape")
+        raise DataError(f"{place} has schema {found!r}, this version reads {SCHEMA}; train the run anew")
+    contract = parse(Contract, given, place)
+    convert(tuple[int, ...], contract.input.get("shape"), f"{place}.input.shape")
     return contract

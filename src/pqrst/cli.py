@@ -1,13 +1,17 @@
-"""The command line: `pqrst record RUN`."""
+"""The command line: `pqrst record`, `predict`, `export`, `serve`."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from pqrst import __version__, console, ledger
-from pqrst.errors import PqrstError
+from pqrst import __version__, console, ledger, listings
+from pqrst.errors import PqrstError, RecordError, SettingsError
 from pqrst.params import read_run
+
+DISCLAIMER = "No medical device: nothing that is printed here may guide the care of a patient."
+MODEL = Path("data/runs/attention")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,24 +19,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.setup()
     given = _parser().parse_args(arguments)
     try:
-        given.command(given)
+        return int(given.command(given) or 0)
     except PqrstError as error:
         console.log.error("pqrst: %s", error)
         return 1
-    return 0
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        sys.stderr.close()
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pqrst", description="ECG databases, published classifiers, and their tables."
+        prog="pqrst", description="ECG databases, published classifiers, and their tables.", epilog=DISCLAIMER
     )
     parser.add_argument("--version", action="version", version=f"pqrst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_record, _add_predict, _add_export, _add_serve):
+        add(commands)
+    return parser
+
+
+def _add_record(commands: Any) -> None:
     record = commands.add_parser("record", help="keep the scores of a run on real recordings under metrics/paper")
     record.add_argument("run", help="a run of params.yaml that `dvc repro` has evaluated with profile=paper")
     record.add_argument("--root", type=Path, default=Path(), help="the checkout (default: this folder)")
     record.set_defaults(command=_record)
-    return parser
 
 
 def _record(given: argparse.Namespace) -> None:
@@ -40,6 +51,129 @@ def _record(given: argparse.Namespace) -> None:
     scores = given.root / "data" / "scores" / settings.family / given.run
     for file in ledger.record(scores, given.run, given.root / "metrics" / "paper"):
         console.log.info("recorded %s", file)
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="ask a trained run about recordings: WFDB, CSV, NPY, EDF, or folders of them",
+        epilog=DISCLAIMER,
+    )
+    predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording, or a folder of recordings")
+    _add_model(predict)
+    _add_told(predict)
+    shape = predict.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_const", const="json", dest="shape", help="one JSON object a recording")
+    shape.add_argument("--csv", action="store_const", const="csv", dest="shape", help="one line a window and recording")
+    predict.add_argument("--windows", action="store_true", help="show every window in the table too")
+    predict.set_defaults(command=_predict, shape="table")
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        type=Path,
+        default=MODEL,
+        metavar="RUN",
+        help=f"the folder of a trained run, or its .onnx file (default: {MODEL})",
+    )
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where it runs (default: cpu)")
+
+
+def _add_told(command: argparse.ArgumentParser) -> None:
+    """Add what a caller can say of files that do not say it themselves."""
+    command.add_argument(
+        "--lead",
+        action="append",
+        default=[],
+        metavar="LEAD=NAME",
+        help="take the recording's lead NAME for the run's LEAD",
+    )
+    command.add_argument("--fs", type=float, help="Hz, of a file that does not say so")
+    command.add_argument("--leads", default="", help="names of a file's leads in their order, comma separated")
+    command.add_argument("--units", default="", help="mV, uV or V, of a file that does not say so")
+    command.add_argument("--gain", type=float, help="converter steps per mV, of raw counts")
+    command.add_argument("--zero", type=float, help="the converter step of 0 mV (default: 0)")
+    command.add_argument("--format", default="", help="of a .dat without header: 212 or 16")
+
+
+def renamed(given: Iterable[str]) -> dict[str, str]:
+    """Read LEAD=NAME pairs."""
+    pairs = [text.partition("=") for text in given]
+    for lead, sign, name in pairs:
+        if not (lead and sign and name):
+            raise SettingsError(f"--lead {lead}{sign}{name}: give LEAD=NAME, such as --lead MLII=II")
+    return {lead: name for lead, _, name in pairs}
+
+
+def _predict(given: argparse.Namespace) -> int:
+    """Answer recording by recording; one that cannot be read is a line of its own, and the rest is done."""
+    from pqrst import export, prediction, recordings  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+
+    told = recordings.Told(
+        given.fs, tuple(filter(None, given.leads.split(","))), given.units, given.gain, given.zero, given.format
+    )
+    swapped = renamed(given.lead)
+    found = [path for given_path in given.paths for path in recordings.find(given_path)]
+    predictor = export.open_run(given.model, given.device)
+    prediction.window_of(predictor.contract)
+    show, failed = listings.SHAPES[given.shape](sys.stdout, predictor.contract.classes, given.windows), 0
+    for path in console.track(found, len(found), "predict", "recordings") if len(found) > 1 else found:
+        try:
+            answer = prediction.answer(predictor, recordings.read(path, told), swapped)
+        except RecordError as fault:
+            failed += 1
+            console.log.error("%s: %s", path, fault.fault)
+            continue
+        show(str(path), prediction.told(answer, predictor.contract))
+    if predictor.contract.provenance.get("synthetic", True):
+        console.log.warning(
+            "run %s learned made-up recordings: its answers say nothing about hearts", predictor.contract.run
+        )
+    if failed:
+        console.log.error("%s of %s recordings could not be answered", failed, len(found))
+    return 1 if failed else 0
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser("export", help="write a trained network as one ONNX file that holds its contract")
+    _add_model(export)
+    export.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.set_defaults(command=_export)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from pqrst import artifact, export  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+
+    predictor = artifact.load(given.model)
+    export.write(predictor, given.onnx)
+    difference, rows = export.parity(predictor, export.load(given.onnx))
+    console.log.info(
+        "wrote %s; on %s made-up windows its probabilities differ from torch's by at most %.1e",
+        given.onnx,
+        rows,
+        difference,
+    )
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser("serve", help="answer over HTTP, with a page to look at", epilog=DISCLAIMER)
+    _add_model(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--threads", type=int, default=1, help="processor threads of the network (default: 1)")
+    serve.add_argument("--megabytes", type=float, default=64.0, help="largest upload (default: 64)")
+    serve.add_argument("--seconds", type=float, default=60.0, help="longest time of a request (default: 60)")
+    serve.add_argument("--at-once", type=int, default=8, help="requests that are answered at once (default: 8)")
+    serve.set_defaults(command=_serve)
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from pqrst.serve import run  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst.serve.limits import Limits  # noqa: PLC0415
+
+    limits = Limits(given.megabytes, given.seconds, given.at_once)
+    run.serve(run.Place(given.host, given.port), given.model, limits, given.device, given.threads)
 
 
 if __name__ == "__main__":

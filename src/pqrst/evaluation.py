@@ -1,4 +1,4 @@
-"""From logits to scores: the only place where a softmax or a sigmoid is taken."""
+"""From probabilities to scores, per-class detail and curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
-from sklearn import metrics
 
 from pqrst import scores
 
 HEADLINE = ("accuracy", "f1_weighted", "f1_macro", "auroc_macro")
 CURVE_POINTS = 200
-THRESHOLD = 0.5  # of each label of a multi-label task
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,14 @@ class Evaluation:
     confusion: list[list[int]] | None  # true class by row, predicted by column; none for a multi-label task
 
 
-def probabilities(logits: np.ndarray, task: str) -> np.ndarray:
-    """Turn logits into probabilities, float32 (rows, classes)."""
-    return (softmax(logits, axis=1) if task == "single" else expit(logits)).astype(np.float32)
-
-
-def predictions(probability: np.ndarray, task: str) -> np.ndarray:
-    """Decide: the likeliest class, or each label above its threshold."""
-    return probability.argmax(axis=1) if task == "single" else (probability >= THRESHOLD).astype(np.int8)
-
-
 def evaluate(
-    labels: np.ndarray, probability: np.ndarray, task: str, classes: Sequence[str], wanted: Sequence[str]
+    labels: np.ndarray, probability: np.ndarray, decided: np.ndarray, classes: Sequence[str], wanted: Sequence[str]
 ) -> Evaluation:
     """Compute the wanted scores, per-class detail and the confusion matrix."""
-    decided = predictions(probability, task)
     found = {
         name: scores.score(name, labels, probability, decided, classes) for name in dict.fromkeys((*wanted, *HEADLINE))
     }
-    matrix = scores.confusion(labels, decided, len(classes)) if task == "single" else None
+    matrix = scores.confusion(labels, decided, len(classes)) if labels.ndim == 1 else None
     return Evaluation(found, per_class(labels, decided, classes), None if matrix is None else matrix.tolist())
 
 
@@ -68,19 +54,18 @@ def by_group(labels: np.ndarray, decided: np.ndarray, groups: np.ndarray, n_clas
 
 def roc(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Give each class's ROC curve against the rest, thinned: class, false_positive_rate, true_positive_rate."""
-    return _curves(
-        labels,
-        probability,
-        classes,
-        ("false_positive_rate", "true_positive_rate"),
-        lambda t, p: metrics.roc_curve(t, p)[:2],
-    )
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 (costs a second, and only evaluation draws curves)
+
+    axes = ("false_positive_rate", "true_positive_rate")
+    return _curves(labels, probability, classes, axes, lambda t, p: roc_curve(t, p)[:2])
 
 
 def precision_recall(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Give each class's precision-recall curve, thinned: class, recall, precision."""
+    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 (costs a second, and only evaluation draws curves)
+
     return _curves(
-        labels, probability, classes, ("recall", "precision"), lambda t, p: metrics.precision_recall_curve(t, p)[1::-1]
+        labels, probability, classes, ("recall", "precision"), lambda t, p: precision_recall_curve(t, p)[1::-1]
     )
 
 

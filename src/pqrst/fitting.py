@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import torch
 
 from pqrst import artifact, catalog, loaders, training
 from pqrst.console import log
+from pqrst.decisions import Calibration, calibrate
 from pqrst.errors import SettingsError
+from pqrst.inference import logits
 from pqrst.params import RunSettings
 from pqrst.parsing import parse
 from pqrst.sides import Opened
@@ -79,9 +81,20 @@ def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger
         return
     log.info("run %s, %s: %s train rows, %s epochs at most, on %s", s.run, member, len(rows), s.train.epochs, where)
     with logger(member) as on_epoch:
-        fitted = training.fit(_lesson(run, where), _data(run, where, seed), seed, kept, on_epoch)
-    contract = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
+        data = _data(run, where, seed)
+        fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch)
+    learned = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
+    contract = replace(learned, calibration=_calibration(run, fitted, data))
     artifact.save(places.out / member, contract, artifact.of_network(fitted.weights), fitted.history)
+
+
+def _calibration(run: Prepared, fitted: training.Fitted, data: training.Data) -> Calibration:
+    """Fit the temperature of the best epoch's weights on the validation rows."""
+    model = _build(run)
+    model.load_state_dict(fitted.weights)
+    model.to(data.validation_y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    found = logits(model, data.validation_x).cpu().numpy()
+    return calibrate(found, data.validation_y.cpu().numpy(), run.settings.task)
 
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
@@ -156,7 +169,8 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         run=s.run, value=s.value, system=s.system, seed=seed, task=s.task, classes=meta.classes,
         kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
         input=artifact.input_of(meta), standardise=run.standardisation, side=run.side.columns,
-        standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split, best_epoch=best_epoch,
+        standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split,
+        leak=run.opened.sides.leak, best_epoch=best_epoch,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
     )  # fmt: skip

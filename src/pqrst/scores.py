@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+CONFIDENCE_BINS = 15
 OF_CLASS = re.compile(r"(recall|precision|specificity|f1)_of_(.+)")  # a score of one class
 
 
@@ -139,6 +140,22 @@ def average_precision_macro(labels: np.ndarray, probabilities: np.ndarray) -> fl
     return _over_classes(average_precision_score, labels, probabilities)
 
 
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Average, over fifteen bins of confidence, how far confidence lies from the share of right answers.
+
+    Of one label a row: the likeliest class. Of several: each label by itself, then the mean over labels.
+    """
+    if labels.ndim == 1:
+        return _distance(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    return float(np.mean([_distance(p, y == 1) for p, y in zip(probabilities.T, labels.T, strict=True)]))
+
+
+def _distance(confidence: np.ndarray, right: np.ndarray) -> float:
+    place = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(int) - 1, 0, CONFIDENCE_BINS - 1)
+    difference = np.bincount(place, confidence - right, CONFIDENCE_BINS)  # (bins,) summed over rows
+    return float(np.abs(difference).sum() / len(right))
+
+
 def _over_classes(area: Callable[..., float], labels: np.ndarray, probabilities: np.ndarray) -> float:
     truth = one_hot(labels, probabilities.shape[1])
     defined = [c for c in range(truth.shape[1]) if 0 < truth[:, c].sum() < len(truth)]
@@ -160,7 +177,7 @@ OF_COUNTS = _by_name(
 )  # fmt: skip
 OF_MATRIX = _by_name(accuracy, kappa)
 OF_CLASSES = _by_name(j_kappa)  # of a matrix and the names of its classes
-OF_ROWS = _by_name(auroc_macro, average_precision_macro)
+OF_ROWS = _by_name(auroc_macro, average_precision_macro, calibration_error)
 
 
 def names() -> list[str]:

@@ -41,11 +41,9 @@ def _evaluate_one(
 ) -> evaluation.Evaluation:
     predictor, bundle = artifact.load(folder), opened.bundle
     contract, labels = predictor.contract, bundle.y[rows].astype(np.int64)
-    probability = evaluation.probabilities(
-        predictor.logits(bundle.x[rows], None if bundle.side is None else bundle.side[rows]), contract.task
-    )
-    result = evaluation.evaluate(labels, probability, contract.task, contract.classes, wanted)
-    decided = evaluation.predictions(probability, contract.task)
+    probability = predictor.probabilities(bundle.x[rows], None if bundle.side is None else bundle.side[rows])
+    decided = predictor.decide(probability)
+    result = evaluation.evaluate(labels, probability, decided, contract.classes, wanted)
     target.mkdir(parents=True, exist_ok=True)
     np.save(target / "probabilities.npy", probability)
     np.save(target / "predictions.npy", decided.astype(np.int16))
@@ -63,8 +61,12 @@ def _evaluate_one(
         "settings_digest",
         "train",
         "epochs",
+        "calibration",
     )
-    told = {key: getattr(contract, key) for key in same} | {"rows": len(rows), "leak": opened.sides.leak}
+    told = {key: value for key, value in asdict(contract).items() if key in same} | {
+        "rows": len(rows),
+        "leak": opened.sides.leak,
+    }
     people = bundle.rows["patient"].to_numpy(str)[rows]
     write_json(
         target / "scores.json", {**told, **asdict(result), "by_patient": _by_patient(labels, decided, people, contract)}

@@ -1,5 +1,6 @@
 """Cut recordings into the rows of a Bundle: beat to beat, in windows of equal length, or whole."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -84,10 +85,7 @@ def equal(record: Record, w: Window) -> Rows:
         raise RecordError(
             record.record, f"it has {record.signal.shape[1]} samples, a window {w.samples}; set window.samples lower"
         )
-    starts = np.arange(0, record.signal.shape[1] - w.samples + 1, w.step)
-    x = np.lib.stride_tricks.sliding_window_view(_leads(record, w), w.samples, axis=1)[:, starts].swapaxes(
-        0, 1
-    )  # (rows, leads, samples)
+    x, starts = stepped(_leads(record, w), w)
     first, last = np.searchsorted(marks.samples, starts), np.searchsorted(marks.samples, starts + w.samples)
     totals = [np.append(0, np.cumsum(marks.labels == label)) for label in (0, 1)]
     normal, abnormal = (total[last] - total[first] for total in totals)
@@ -102,10 +100,23 @@ def whole(record: Record, w: Window) -> Rows:
         raise RecordError(
             record.record, "it has no label of its own, so it cannot be taken whole; set window.cut to beats or equal"
         )
-    kept = _leads(record, w)[:, : w.samples]
-    x = np.zeros((1, len(kept), w.samples), np.float32)
+    x, starts = padded(_leads(record, w), w)
+    return Rows(x, np.array([record.label]), starts, {})
+
+
+def stepped(signal: np.ndarray, w: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Cut (leads, T) into windows at equal steps, (rows, leads, samples), and give their starts."""
+    starts = np.arange(0, signal.shape[1] - w.samples + 1, w.step)
+    view = np.lib.stride_tricks.sliding_window_view(signal, w.samples, axis=1)
+    return view[:, starts].swapaxes(0, 1), starts
+
+
+def padded(signal: np.ndarray, w: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Take (leads, T) as one row, cut or padded with zeros on the right, and give its start."""
+    x = np.zeros((1, len(signal), w.samples), np.float32)
+    kept = signal[:, : w.samples]
     x[0, :, : kept.shape[1]] = kept
-    return Rows(x, np.array([record.label]), np.array([0]), {})
+    return x, np.array([0])
 
 
 CUTS: dict[str, Callable[[Record, Window], Rows]] = {"beats": beats, "around": around, "equal": equal, "whole": whole}
@@ -143,6 +154,7 @@ def segment(
     skipped: list[dict[str, str]] = []
     writer: Writer | None = None
     meta: Meta | None = None
+    borne: list[tuple[str, ...]] = []
     try:
         for record, rows in _cut(found, window, on_bad_record, skipped):
             own = _meta(record, rows, window, facts)
@@ -152,11 +164,13 @@ def segment(
                 meta = own
                 writer = Writer(folder, rows.x.shape[1:], rows.x.dtype.name).__enter__()
             writer.add(rows.x, rows.y, _table(record, rows), rows.side)
+            borne.append(record.leads[: rows.x.shape[1]])
         if writer is None or meta is None:
             raise DataError(
                 f"{folder}: no recording could be read ({len(skipped)} skipped); download the dataset again"
             )
-        return writer.finish(replace(meta, skipped=tuple(skipped)))
+        names = tuple(dict(Counter(column).most_common()) for column in zip(*borne, strict=True))
+        return writer.finish(replace(meta, skipped=tuple(skipped), lead_names=names))
     finally:
         if writer is not None:
             writer.__exit__(None, None, None)

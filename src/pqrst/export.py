@@ -1,0 +1,136 @@
+"""A trained network as one ONNX file that takes windows in the unit of its recordings and gives probabilities.
+
+Standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
+the contract, which travels in the file's metadata; `load` gives a Predictor that replays it, as from a run's own folder.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pqrst import artifact
+from pqrst.artifact import Contract, NetworkPredictor, Predictor, contract_of
+from pqrst.errors import DataError
+from pqrst.loaders import standardise
+
+KEY = "pqrst.contract"  # of the file's metadata
+OPSET = 20
+ENDING = ".onnx"
+PARITY_ROWS = 16
+FEW_ROWS = 4  # at once: onnxruntime holds attention maps in memory, and beyond the cache it is ten times slower
+
+
+class Exported(nn.Module):
+    """A network between the standardisation of its rows and its calibrated probabilities."""
+
+    def __init__(self, model: nn.Module, contract: Contract) -> None:
+        super().__init__()
+        self.model, self.contract = model, contract
+
+    def forward(self, rows: Tensor, side: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        inputs = [standardise(rows, self.contract.standardise)]
+        if side is not None:
+            inputs.append(standardise(side, self.contract.standardise_side))
+        logits = self.model(*inputs)
+        warm = logits / self.contract.calibration.temperature
+        return logits, torch.softmax(warm, dim=1) if self.contract.task == "single" else torch.sigmoid(warm)
+
+
+@dataclass(frozen=True)
+class OnnxPredictor(Predictor):
+    """A trained network run by onnxruntime."""
+
+    session: Any
+
+    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
+        given = {"rows": np.ascontiguousarray(rows, np.float32)} | ({} if side is None else {"side": side})
+        starts = range(0, len(rows), FEW_ROWS)
+        found = [self._few({name: x[at : at + FEW_ROWS] for name, x in given.items()}) for at in starts]
+        return np.concatenate(found) if found else np.zeros((0, len(self.contract.classes)), np.float32)
+
+    def _few(self, given: dict[str, np.ndarray]) -> np.ndarray:
+        return np.asarray(self.session.run(["logits"], given)[0])
+
+
+def write(predictor: Predictor, file: Path) -> None:
+    """Write a network as ONNX; the file appears whole or not at all."""
+    if not isinstance(predictor, NetworkPredictor):
+        raise DataError(f"run {predictor.contract.run} is no network, so it has no ONNX form; export another run")
+    contract = predictor.contract
+    shapes = [tuple(contract.input["shape"]), *([(len(contract.side),)] if contract.side else [])]
+    names = ["rows", "side"][: len(shapes)]
+    inputs = tuple(torch.randn(2, *shape) for shape in shapes)
+    count = torch.export.Dim("windows", min=1)
+    wrapped = Exported(predictor.model.cpu().eval(), contract)
+    with _quiet():
+        program = torch.onnx.export(
+            wrapped, inputs, dynamo=True, opset_version=OPSET, input_names=names, output_names=["logits", "probabilities"],
+            dynamic_shapes=tuple({0: count} for _ in shapes), verbose=False,
+        )  # fmt: skip
+    if program is None:
+        raise DataError(f"run {contract.run}: torch gave no ONNX program; name this as a fault of the project")
+    program.model.metadata_props[KEY] = json.dumps(asdict(contract))
+    partial = file.with_name(file.name + ".partial")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    program.save(partial)
+    partial.replace(file)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling of its own parts that are to go, and of packages that it does not need."""
+    told = logging.getLogger("torch.onnx")
+    level = told.level
+    told.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        told.setLevel(level)
+
+
+def load(file: Path, threads: int = 1) -> OnnxPredictor:
+    """Load what `write` wrote."""
+    import onnxruntime  # noqa: PLC0415 (half a second, and torch serves where it is not asked for)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    try:
+        session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except FileNotFoundError:
+        raise DataError(f"{file} is missing; write it with `pqrst export`") from None
+    except Exception as error:  # noqa: BLE001 (onnxruntime's own classes have no common parent)
+        raise DataError(f"{file} is no ONNX file that can be read ({_line(error)}); export the run anew") from None
+    told = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if told is None:
+        raise DataError(f"{file} holds no contract; write it with `pqrst export`")
+    return OnnxPredictor(contract_of(json.loads(told), str(file)), session)
+
+
+def open_run(place: Path, device: str = "cpu", threads: int = 1) -> Predictor:
+    """Open a trained run: its folder, or the ONNX file that was written of it."""
+    return load(place, threads) if place.suffix == ENDING else artifact.load(place, device)
+
+
+def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
+    """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
+    rng = np.random.default_rng(0)
+    shape = (PARITY_ROWS, *one.contract.input["shape"])
+    rows = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as smooth as an ECG, and as large
+    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input["side"]))).astype(np.float32)
+    found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
+    return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:100]

@@ -1,0 +1,181 @@
+"""A request's bytes, counted as they come and kept in memory alone, and the recording that they are."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from pqrst import recordings
+from pqrst.arrays import Record
+from pqrst.errors import RecordError, SettingsError
+from pqrst.parsing import Between, number, parse
+from pqrst.serve.limits import Limits, RefusalError
+
+ENDINGS = (".hea", ".dat", ".mat", ".csv", ".npy", ".edf")
+FILES, FIELDS, FIELD_BYTES = 8, 16, 4096
+FORM, JSON = "multipart/form-data", "application/json"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A recording as JSON tells it."""
+
+    fs: Annotated[float, Between(1, 100_000)]
+    leads: tuple[str, ...]
+    samples: tuple[tuple[float | None, ...], ...]  # by lead; null where a sample is missing
+    units: Literal["mV", "uV", "V"] = "mV"
+    record: str = "recording"
+    lead: dict[str, str] = field(default_factory=dict)  # lead of the run -> lead of the recording
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a form says of files that do not say it themselves."""
+
+    fs: Annotated[float, Between(1, 100_000)] | None = None
+    leads: str = ""
+    units: str = ""
+    gain: float | None = None
+    zero: float | None = None
+    format: str = ""
+    lead: str = ""  # LEAD=NAME, several by commas
+
+    def told(self) -> recordings.Told:
+        names = tuple(name.strip() for name in self.leads.split(",") if name.strip())
+        return recordings.Told(self.fs, names, self.units, self.gain, self.zero, self.format)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A recording and the leads that are to be taken for those of the run."""
+
+    record: Record
+    renamed: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Received:
+    """The parts of a request, not yet read."""
+
+    files: Mapping[str, bytes]
+    fields: Mapping[str, str]
+    body: bytes = b""
+
+
+async def receive(request: Request, limits: Limits) -> Received:
+    """Take a request's bytes; one byte too many ends it."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusalError(415, "a packed body is not taken; send the recording as it is")
+    if kind not in (FORM, JSON):
+        raise RefusalError(415, f"content type {kind or 'none'!r} is not taken", expected=f"{FORM} or {JSON}")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limits.bytes:
+        raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
+    try:
+        if kind == JSON:
+            return Received({}, {}, b"".join([part async for part in _counted(request, limits)]))
+        return await _form(request, limits)
+    except ClientDisconnect:
+        raise RefusalError(400, "the upload broke off") from None
+
+
+async def _counted(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
+    total = 0
+    async for part in request.stream():
+        total += len(part)
+        if total > limits.bytes:
+            raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
+        yield part
+
+
+async def _form(request: Request, limits: Limits) -> Received:
+    parser = MultiPartParser(
+        request.headers, _counted(request, limits), max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
+    )
+    parser.spool_max_size = limits.bytes + 1  # in memory, so that nothing is left on disk whatever happens
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, UnicodeDecodeError, ValueError) as error:
+        raise RefusalError(400, f"the form cannot be read ({_line(error)})") from None
+    files: dict[str, bytes] = {}
+    fields: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            _check_name(value.filename or "", files)
+            files[value.filename or ""] = await value.read()
+        else:
+            fields[name] = value
+    await form.close()
+    if not files:
+        raise RefusalError(400, "the form holds no file", expected="a part named file for each file of the recording")
+    return Received(files, fields)
+
+
+def _check_name(name: str, seen: Mapping[str, bytes]) -> None:
+    """Refuse a name that is a path, or of a kind that is no recording."""
+    if not name or name != PurePosixPath(name).name or "\\" in name or any(ord(sign) < 32 for sign in name):
+        raise RefusalError(400, f"{name!r} is no plain file name")
+    if PurePosixPath(name).suffix.lower() not in ENDINGS:
+        raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(ENDINGS))
+    if name in seen:
+        raise RefusalError(400, f"two files are named {name}; send one recording")
+
+
+def read(received: Received, limits: Limits) -> Upload:
+    """Read the recording of a request."""
+    bounds = recordings.Limits(leads=limits.leads, samples=limits.samples, bytes=limits.bytes)
+    try:
+        if not received.files:
+            return _from_json(received.body, limits)
+        fields = parse(Fields, {name: _typed(name, value) for name, value in received.fields.items()}, "form")
+        return Upload(recordings.read_bytes(received.files, fields.told(), bounds), _pairs(fields.lead))
+    except SettingsError as error:
+        raise RefusalError(422, str(error)) from None
+    except RecordError as fault:
+        raise RefusalError(400, fault.fault) from None
+
+
+def _typed(name: str, value: str) -> Any:
+    return number(value) if name in ("fs", "gain", "zero") else value
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not (lead.strip() and name.strip()) for lead, _, name in pairs):
+        raise RefusalError(422, f"lead {text!r} is not LEAD=NAME, such as MLII=II")
+    return {lead.strip(): name.strip() for lead, _, name in pairs}
+
+
+def _from_json(body: bytes, limits: Limits) -> Upload:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusalError(400, f"the body is no JSON ({_line(error)})") from None
+    told = parse(Samples, given, "body")
+    lengths = {len(lead) for lead in told.samples}
+    if not told.samples or len(told.leads) != len(told.samples) or len(set(told.leads)) != len(told.leads):
+        raise RefusalError(422, f"body: {len(told.leads)} names for {len(told.samples)} leads; give each lead one name")
+    if (
+        len(lengths) != 1
+        or 0 in lengths
+        or len(told.leads) > limits.leads
+        or sum(map(len, told.samples)) > limits.samples
+    ):
+        raise RefusalError(
+            422, "body.samples: give each lead the same number of samples, and no more than this server takes"
+        )
+    scale = {"mV": 1.0, "uV": 1e-3, "V": 1e3}[told.units]
+    with np.errstate(over="ignore"):
+        signal = (np.array(told.samples, np.float64) * scale).astype(np.float32)
+    return Upload(Record(told.record, "", signal, told.fs, told.leads), told.lead)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__

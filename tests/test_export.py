@@ -1,0 +1,104 @@
+"""A network as one ONNX file: the same probabilities, its contract inside, and one line where it cannot be."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from pqrst import artifact, catalog, export
+from pqrst.artifact import Contract
+from pqrst.decisions import Calibration
+from pqrst.errors import DataError
+from pqrst.loaders import Standardisation
+from pqrst.parsing import parse
+
+BY_ROW = Standardisation("row")
+SMALL = {
+    "attention_cnn": {"widths": [4, 8], "heads": 2, "hidden": 8},
+    "simple_cnn": {"widths": [4], "kernel": 3},
+    "rhythm_cnn": {"widths": [4, 4], "kernel": 3},
+}
+
+
+def made(name, classes=3, task="single", standardise=BY_ROW):
+    """Build a small untrained network with a contract."""
+    module = catalog.load("models", name)
+    torch.manual_seed(0)
+    settings = parse(module.Params, SMALL[name], "p")
+    columns = getattr(module, "SIDE", ())
+    contract = Contract(
+        run="tiny", system="s", seed=1, task=task, classes=tuple("abcdef"[:classes]), model=name,
+        model_settings=json.loads(json.dumps(asdict(settings))), parameters=1,
+        input={"shape": [1, 80], "side": list(columns)}, standardise=standardise, side=tuple(columns),
+        standardise_side=Standardisation("train", (0.1,) * len(columns), (2.0,) * len(columns)) if columns else Standardisation("none"),
+        output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
+    )  # fmt: skip
+    return artifact.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
+
+
+def rows(n=9):
+    return np.random.default_rng(3).normal(2, 3, (n, 1, 80)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "standardise"),
+    [
+        ("attention_cnn", "single", BY_ROW),
+        ("simple_cnn", "multi", Standardisation("train", (1.5,), (2.5,))),
+        ("rhythm_cnn", "single", Standardisation("none")),
+    ],
+)
+def test_the_file_gives_what_the_network_gives(tmp_path, name, task, standardise):
+    """Equal to 1e-6, for any number of rows, with standardisation, side columns and calibration inside."""
+    predictor = made(name, task=task, standardise=standardise)
+    export.write(predictor, tmp_path / "a.onnx")
+    loaded = export.load(tmp_path / "a.onnx")
+    side = np.random.default_rng(4).normal(size=(9, len(predictor.contract.side))).astype(np.float32)
+    beside = side if predictor.contract.side else None
+    assert np.abs(predictor.logits(rows(), beside) - loaded.logits(rows(), beside)).max() < 1e-5
+    given = {"rows": rows()} | ({"side": side} if predictor.contract.side else {})
+    inside = loaded.session.run(["probabilities"], given)[0]  # what a program without this project reads
+    assert np.abs(inside - predictor.probabilities(rows(), beside)).max() < 1e-6
+    assert export.parity(predictor, loaded)[0] < 1e-6
+
+
+def test_the_contract_travels_in_the_file(tmp_path):
+    """Nothing but the file is needed: its metadata hold the contract, and it is valid ONNX without outside data."""
+    predictor = made("simple_cnn")
+    export.write(predictor, tmp_path / "a.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+    onnx.checker.check_model(tmp_path / "a.onnx")
+    assert export.load(tmp_path / "a.onnx").contract == predictor.contract
+    assert json.loads(json.dumps(asdict(export.open_run(tmp_path / "a.onnx").contract)))["classes"] == ["a", "b", "c"]
+
+
+def test_no_rows_give_no_answers(tmp_path):
+    """An empty batch has the classes' width."""
+    export.write(made("simple_cnn"), tmp_path / "a.onnx")
+    assert export.load(tmp_path / "a.onnx").logits(rows(0)).shape == (0, 3)
+
+
+def test_a_run_that_is_no_network_is_refused(tmp_path):
+    """Trees have no graph."""
+    trees = artifact.EstimatorPredictor(replace(made("simple_cnn").contract, run="trees"), None)
+    with pytest.raises(DataError, match="run trees is no network"):
+        export.write(trees, tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_export_is_one_line(tmp_path):
+    """A missing file, junk, and an ONNX file of another maker are told apart."""
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [
+        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    ])  # fmt: skip
+    opset = [onnx.helper.make_opsetid("", export.OPSET)]
+    onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opset), tmp_path / "other.onnx")
+    for name, said in (("no", "is missing"), ("junk", "is no ONNX file"), ("other", "holds no contract")):
+        with pytest.raises(DataError, match=said) as caught:
+            export.open_run(tmp_path / f"{name}.onnx")
+        assert "\n" not in str(caught.value)
