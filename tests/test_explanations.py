@@ -121,15 +121,14 @@ def test_received_attention_is_the_mean_of_the_columns(monkeypatch):
 
 def test_few_maps_are_held_at_once(monkeypatch):
     """Ask for the maps of few rows at a time, and of rows that were standardised."""
-    asked = []
+    asked, maps = [], torch.full((1, 1, 2, 2), 0.5)
 
     def attention(_, x):
         asked.append(x)
-        return torch.full((len(x), 1, 2, 2), 0.5)
+        return maps.expand(len(x), -1, -1, -1)
 
     monkeypatch.setattr(catalog, "load", lambda *_: SimpleNamespace(attention=attention))
-    p = predictor(Linear([[1.0] * 4]), (1, 4), standardise=Standardisation("row"))
-    explanations.received(p, rows(5, (1, 4)))
+    explanations.received(predictor(Linear([[1.0]]), (1, 4), standardise=Standardisation("row")), rows(5, (1, 4)))
     assert max(map(len, asked)) == explanations.MAPS_AT_ONCE
     assert torch.allclose(torch.cat(asked).mean(2), torch.zeros(5, 1), atol=1e-6)
 
@@ -166,9 +165,8 @@ def test_a_model_without_attention_is_refused():
 
 def test_what_is_no_network_over_signals_is_refused():
     """Refuse an estimator, images, and rows of another shape, each in one line."""
-    told = replace(CONTRACT, model="beat_cascade", kind="classifiers")
     with pytest.raises(DataError, match="beat_cascade is no network"):
-        explanations.received(EstimatorPredictor(told, None), rows())
+        explanations.received(EstimatorPredictor(replace(CONTRACT, model="beat_cascade"), None), rows())
     with pytest.raises(DataError, match="sees images"):
         explanations.occlusion(predictor(curved(), (1, 8, 8)), rows(2, (1, 8, 8)), np.zeros(2, int), 2)
     with pytest.raises(DataError, match=r"takes rows of shape \(2, 12\), got \(1, 12\)"):

@@ -17,7 +17,7 @@ COMPONENTS, STAGE = 5, 14
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
     0: "errors pqrst",
-    1: "console listings parsing workers",
+    1: "cards console listings parsing workers",
     2: "arrays catalog features intervals",
     3: "filters decisions transport splits scores",
     4: "downloads",

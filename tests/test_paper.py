@@ -58,6 +58,7 @@ def boxes(figure):
 DRAWINGS = {
     "plain": lambda file: paper.window(beats(), WORDS, file),
     "explained": lambda file: paper.window(beats(), WORDS, file, peak(beats())),
+    "even": lambda file: paper.heads(beats(), WORDS, np.ones((9, 1000)), file),
     "long": lambda file: paper.window(beats(25), WORDS, file, peak(beats(25))),
     "short": lambda file: paper.window(beats(1.5, ("MLII",)), WORDS, file, peak(beats(1.5))),
     "late": lambda file: paper.window(beats(start=86000.25), Words("A long title " * 9, "and a long note " * 9), file),
@@ -178,7 +179,7 @@ def test_the_shade_and_the_curve_show_the_same_values(tmp_path, drawn):
     assert right - left == pytest.approx(250)
     words = [words for words, _ in boxes(drawn[0])]
     assert {"1×", "5×"} <= set(words)
-    assert "blue: attention received, white below 1×, the mean of the window" in words
+    assert "blue: attention received, where above its mean (1×)" in words
 
 
 def test_an_even_explanation_stays_white(tmp_path, drawn):

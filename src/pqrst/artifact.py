@@ -19,7 +19,8 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from pqrst import catalog, decisions
-from pqrst.arrays import Meta, move_into_place, write_json
+from pqrst.arrays import Meta, move_into_place, write_json, write_text
+from pqrst.cards import card
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import logits
@@ -143,6 +144,7 @@ def save(folder: Path, contract: Contract, fitted: Mapping[str, bytes], history:
         table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
         table.astype({"epoch": int}).to_csv(partial / HISTORY, index=False, lineterminator="\n")
     write_json(partial / "contract.json", asdict(contract))
+    write_text(partial / "card.md", card(asdict(contract), history))
     move_into_place(partial, folder)
 
 

@@ -251,7 +251,7 @@ def _curve(page: _Page, first: int, y: float) -> float:
     """Draw the explanation as a filled curve below the paper, with lines at its mean and its highest value."""
     if not len(page.values):
         return y
-    top, height = _top(page.values[:1]), 14 * page.scale
+    top, height = _top(page.values[:1]), 18 * page.scale
     bottom = y + 4 * page.scale + height
     part = page.values[0, first : first + page.samples + 1]
     x = page.x(np.arange(first, first + len(part)), first)
@@ -275,6 +275,7 @@ def _maps(page: _Page, first: int, y: float) -> float:
     for number, values in enumerate(page.values[1:], 1):
         below = y + 7.5 * page.scale
         _shaded(page, values, first, (y, below - 0.7 * page.scale), colours=MAP, top=_many(page.values[1:]))
+        page.axes.plot([page.left, page.left + page.paper], [below, below], color=PALE, linewidth=0.5 * page.scale)
         page.write(page.left - page.scale, (y + below) / 2, f"head {number}", SMALL, ha="right")
         y = below
     return y
@@ -295,7 +296,7 @@ def _legend(page: _Page, words: Words, y: float) -> float:
     """Write the scales, what the shade is, and the note; give the page's height."""
     middle, low = y + 4 * page.scale, 2 * page.scale
     if len(page.values):
-        for line in wrap(f"blue: {words.explanation}, white below 1×, the mean of the window", 78):
+        for line in wrap(f"blue: {words.explanation}, where above its mean (1×)", 78):
             page.write(low, middle, line, WORD)
             middle += 9 * page.scale
     if len(page.values) > 1:

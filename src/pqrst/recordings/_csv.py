@@ -111,8 +111,9 @@ def _head(record: str, lines: Iterator[Line]) -> Head:
     if first and not _is_numbers(first[1], separator):
         names = _cells(first[1], separator)
         first = next(lines, None)
-        if first and not any(map(_is_number, _cells(first[1], separator))):
-            units = _cells(first[1], separator)
+        below = _cells(first[1], separator) if first else []
+        if not any(map(_is_number, below)) and set(below) - set(MISSING):  # what is missing is a sample, and no unit
+            units = below
             first = next(lines, None)
     if first is None:
         raise RecordError(record, "it holds no numbers; give a table with a column a lead and a line a sample")

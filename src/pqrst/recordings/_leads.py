@@ -80,7 +80,8 @@ def shown(text: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    return shown(" ".join(str(error).split())) or type(error).__name__
+    """Name an error without its text, which may hold paths and addresses of this machine."""
+    return shown(getattr(error, "strerror", None) or type(error).__name__)
 
 
 def scale(units: str) -> float | None:

@@ -1,0 +1,79 @@
+"""The card of a trained run: what its contract says, in a person's words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+DISCLAIMER = "This is no medical device: no answer of it may guide the care of a patient."
+SYNTHETIC = (
+    "**It learned made-up recordings.** It shows that the pipeline runs, and its answers say nothing about hearts."
+)
+
+
+def card(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]) -> str:
+    """Write the card as Markdown from the contract's fields and the epochs of the training."""
+    parts = [
+        f"# {contract['run']}{_value(contract)}, seed {contract['seed']}", DISCLAIMER,
+        SYNTHETIC if contract["provenance"].get("synthetic", True) else "",
+        "## What goes in", _list(_input(contract["input"], contract["side"])),
+        "## What comes out", _list(_output(contract)),
+        "## How it learned", _list(_learned(contract, history)),
+        "## How to use it", USE,
+    ]  # fmt: skip
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+USE = """\
+    pqrst predict RECORDING --model THIS_FOLDER
+    pqrst serve --model THIS_FOLDER
+
+`contract.json` holds the same in full, and what a program must do to a recording before the weights see it."""
+
+
+def _value(contract: Mapping[str, Any]) -> str:
+    return f" at {contract['value']}" if contract["value"] else ""
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines if line)
+
+
+def _input(given: Mapping[str, Any], side: Sequence[str]) -> list[str]:
+    settings = given.get("settings", {})
+    names = [", ".join(f"{name} ({count})" for name, count in lead.items()) for lead in given.get("lead_names", ())]
+    band = settings.get("filter")
+    return [
+        f"{' x '.join(map(str, given['shape']))} ({' x '.join(given['axes'][1:])}), {given['units']}, {given['fs']:g} Hz",
+        f"leads, by the recordings that called them so: {'; '.join(names)}" if names else "",
+        f"cut: {settings['cut']}, {settings['samples']} samples" if "cut" in settings else "",
+        f"filter over the whole recording, forward and backward: {band['low']:g} to {band['high']:g} Hz, order {band['order']}"
+        if band
+        else "",
+        f"{len(side)} numbers beside each row: {', '.join(side)}" if side else "",
+    ]
+
+
+def _output(contract: Mapping[str, Any]) -> list[str]:
+    found = contract["calibration"]
+    return [
+        f"{contract['output']}, of {', '.join(contract['classes'])}",
+        f"temperature {found['temperature']:g}, fitted on {found['rows']} {found['fitted_on']} rows"
+        if found["rows"]
+        else "not calibrated",
+    ]
+
+
+def _learned(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]) -> list[str]:
+    data, train = contract["provenance"], contract["train"]
+    best = next((row for row in history if row["epoch"] == contract["best_epoch"]), None)
+    return [
+        f"model {contract['model']}" + (f", {contract['parameters']:,} parameters" if contract["parameters"] else ""),
+        f"data {data.get('dataset', 'unknown')}, digest {data.get('digest', 'unknown')[:16]}; split {contract['split']}"
+        + (f", {contract['leak']}" if contract["leak"] else ""),
+        f"loss {train['loss']}, {train['optimizer']}, learning rate {train['lr']:g}, batches of {train['batch_size']}"
+        if {"loss", "optimizer", "lr", "batch_size"} <= set(train)
+        else "",
+        f"epoch {contract['best_epoch']} of {contract['epochs']}: validation loss {best['validation_loss']:.4f}"
+        if best and "validation_loss" in best
+        else "",
+        "test scores stand in metrics/test and, of real recordings, in metrics/paper",
+    ]
