@@ -19,7 +19,7 @@ from pqrst import __version__, catalog, explanations, prediction
 from pqrst.arrays import Record
 from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.console import log
-from pqrst.errors import PqrstError, RecordError
+from pqrst.errors import PqrstError
 from pqrst.params import Window
 from pqrst.serve import schemas, uploads
 from pqrst.serve.batching import Batcher
@@ -161,8 +161,8 @@ def _no_fit(fault: PqrstError, state: State) -> RefusalError:
     seconds = state.window.samples / state.predictor.contract.input["fs"]
     expected = f"leads {names} in mV, {seconds:g} s or longer"
     if isinstance(fault, prediction.LeadError):
-        return RefusalError(422, fault.fault, leads=dict(fault.leads), expected=expected)
-    return RefusalError(422, fault.fault if isinstance(fault, RecordError) else str(fault), expected=expected)
+        return RefusalError(422, str(fault), leads=dict(fault.leads), expected=expected)
+    return RefusalError(422, str(fault), expected=expected)
 
 
 def _check_windows(wanted: list[int], have: int, limits: Limits) -> None:

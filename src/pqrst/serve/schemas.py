@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Told(BaseModel):
@@ -35,7 +35,7 @@ class Network(Told):
     run: str
     value: str
     seed: int
-    schema: int  # type: ignore[assignment]
+    of_schema: int = Field(alias="schema")  # the version of the contract
     digest: str
     version: str
     synthetic: bool
@@ -44,8 +44,7 @@ class Network(Told):
 class Whole(Told):
     """The answer for a recording: the mean over its windows."""
 
-    # `class` is a word of Python, so the fields are given as they are called in JSON
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    said: str | list[str] = Field(alias="class")
     probabilities: dict[str, float]
     seconds: float
     windows: int
@@ -54,9 +53,9 @@ class Whole(Told):
 class OneWindow(Told):
     """The answer for one window."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
     start: float
     end: float
+    said: str | list[str] = Field(alias="class")
     probabilities: list[float]
 
 

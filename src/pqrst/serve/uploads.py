@@ -106,13 +106,15 @@ async def _form(request: Request, limits: Limits) -> Received:
         raise RefusalError(400, f"the form cannot be read ({_line(error)})") from None
     files: dict[str, bytes] = {}
     fields: dict[str, str] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            _check_name(value.filename or "", files)
-            files[value.filename or ""] = await value.read()
-        else:
-            fields[name] = value
-    await form.close()
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                _check_name(value.filename or "", files)
+                files[value.filename or ""] = await value.read()
+            else:
+                fields[name] = value
+    finally:
+        await form.close()
     if not files:
         raise RefusalError(400, "the form holds no file", expected="a part named file for each file of the recording")
     return Received(files, fields)
@@ -139,7 +141,7 @@ def read(received: Received, limits: Limits) -> Upload:
     except SettingsError as error:
         raise RefusalError(422, str(error)) from None
     except RecordError as fault:
-        raise RefusalError(400, fault.fault) from None
+        raise RefusalError(400, str(fault)) from None
 
 
 def _typed(name: str, value: str) -> Any:

@@ -1,0 +1,408 @@
+"""The server: the same answers as elsewhere, a reason for every refusal, bounds that hold while bytes arrive."""
+
+import asyncio
+import base64
+import io
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import wfdb
+from starlette.testclient import TestClient
+
+from pqrst import artifact, prediction, recordings
+from pqrst.arrays import Meta, Record
+from pqrst.artifact import Contract
+from pqrst.decisions import Calibration
+from pqrst.loaders import Standardisation
+from pqrst.models import attention_cnn
+from pqrst.serve.app import build
+from pqrst.serve.batching import Batcher
+from pqrst.serve.limits import Limits
+
+FS = 360
+SMALL = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
+SETTINGS = {"cut": "equal", "samples": 720, "step": 360, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
+META = Meta(
+    "mitdb", "single", ("Normal", "Abnormal"), float(FS), ("first",), "mV", ("row", "lead", "time"), SETTINGS,
+    {"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(9, 1, 720),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    """Save and load an untrained network."""
+    torch.manual_seed(0)
+    contract = Contract(
+        run="attention", system="attention", seed=17, task="single", classes=META.classes, model="attention_cnn",
+        model_settings=asdict(SMALL), parameters=1, input=artifact.input_of(META), standardise=Standardisation("row"),
+        output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
+        calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("run") / "seed-17"
+    artifact.save(folder, contract, artifact.of_network(attention_cnn.build((1, 720), 2, SMALL).state_dict()), [])
+    return artifact.load(folder)
+
+
+def wave(seconds=6.0, leads=2):
+    """Make up leads in mV: a train of narrow peaks, each lead of its own rate."""
+    time = np.arange(round(seconds * FS)) / FS
+    return np.array([np.exp(-(((time * (1 + lead / 4)) % 1 - 0.5) ** 2) / 0.001) for lead in range(leads)], np.float32)
+
+
+EXAMPLE = Record("minute", "", wave(4.0), float(FS), ("MLII", "V1"))
+
+
+@pytest.fixture(scope="module")
+def client(predictor):
+    """Start the application, with its queue."""
+    with TestClient(build(predictor, {"minute": EXAMPLE}, Limits(megabytes=2, samples=200_000))) as client:
+        yield client
+
+
+def pair(folder, name="r1", names=("MLII", "V1")):
+    """Write a WFDB record and give its two files by name."""
+    wfdb.wrsamp(
+        name, fs=FS, units=["mV"] * len(names), sig_name=list(names), p_signal=wave(leads=len(names)).T.astype(float),
+        fmt=["16"] * len(names), write_dir=str(folder),
+    )  # fmt: skip
+    return {f"{name}.{ending}": (folder / f"{name}.{ending}").read_bytes() for ending in ("hea", "dat")}
+
+
+def parts(files):
+    return [("file", (name, content)) for name, content in files.items()]
+
+
+def array(values):
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def post(client, files, data=None, **query):
+    return client.post("/predict", files=parts(files), data=data or {}, params=query)
+
+
+def reason(answer, status):
+    """Give the reason of a refusal with the expected status."""
+    assert answer.status_code == status, answer.text
+    return answer.json()["error"]["reason"]
+
+
+def test_every_format_gets_the_answer_of_the_library(client, predictor, tmp_path):
+    """WFDB, CSV, NPY and JSON of one recording give the probabilities that the command line computes."""
+    files = pair(tmp_path)
+    expected = prediction.answer(predictor, recordings.read(tmp_path / "r1.hea"))
+    first = post(client, files)
+    assert first.status_code == 200, first.text
+    told = first.json()
+    assert told["recording"]["class"] in META.classes
+    assert [one["probabilities"] for one in told["windows"]] == np.round(
+        expected.probabilities.astype(float), 6
+    ).tolist()
+    assert told["windows"][1]["start"] == 1.0
+    assert told["model"]["schema"] == artifact.SCHEMA
+    signal = recordings.read(tmp_path / "r1.hea").signal
+    text = "# fs=360 units=mV\nMLII,V1\n" + "\n".join(f"{a:.6f},{b:.6f}" for a, b in signal.T) + "\n"
+    said = {"fs": FS, "leads": ["MLII", "V1"], "samples": signal.tolist(), "units": "mV"}
+    others = [
+        post(client, {"r1.csv": text.encode()}),
+        post(client, {"r1.npy": array(signal)}, {"fs": "360", "leads": "MLII, V1", "units": "mV"}),
+        post(client, {"r1.npy": array(signal * 1000)}, {"fs": "360", "leads": "MLII,V1", "units": "uV"}),
+        client.post("/predict", json=said),
+    ]
+    for other in others:
+        assert other.status_code == 200, other.text
+        found = [one["probabilities"] for one in other.json()["windows"]]
+        assert np.abs(np.array(found) - expected.probabilities).max() < 1e-4
+
+
+def test_signal_and_attention_come_on_request(client, tmp_path):
+    """The signal comes in whole microvolts, the attention of a window with mean 1."""
+    files = pair(tmp_path)
+    told = post(client, files, signal="true", attention="0,2").json()
+    samples = np.frombuffer(base64.b64decode(told["signal"]["samples"][0]), "<i2")
+    assert np.abs(samples / 1000 - wave()[0]).max() < 0.002
+    assert told["signal"]["leads"] == ["MLII", "V1"]
+    assert len(told["signal"]["processed"]["samples"]) == 1
+    assert [one["window"] for one in told["attention"]["windows"]] == [0, 2]
+    received = told["attention"]["windows"][0]["received"]
+    assert np.mean(received) == pytest.approx(1, abs=1e-3)
+    assert told["attention"]["step_seconds"] * len(received) == pytest.approx(2.0)
+    assert "signal" not in post(client, files).json()
+
+
+def test_another_lead_is_taken_when_told(client, tmp_path):
+    """A form field names the recording's lead for the model's; without it the lead is missing."""
+    files = pair(tmp_path, names=("I", "V5"))
+    assert "lead MLII is missing, it has I, V5" in reason(post(client, files), 422)
+    assert post(client, files, {"lead": "MLII=V5"}).json()["prepared"]["leads"] == {"MLII": "V5"}
+    assert "is not LEAD=NAME" in reason(post(client, files, {"lead": "V5"}), 422)
+
+
+GOOD = {"fs": FS, "leads": ["MLII"], "samples": wave(leads=1).tolist()}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({"samples": [[None, *wave(leads=1)[0].tolist()[1:]]]}, 422, "lead MLII has 1 missing samples"),
+        ({"samples": [[0.5] * 2000]}, 422, "lead MLII is flat"),
+        ({"samples": (wave(leads=1) * 1e6).tolist()}, 422, "which is no ECG in mV"),
+        ({"samples": wave(0.5, 1).tolist()}, 422, "it lasts 0.5 s, a window 2 s"),
+        ({"samples": []}, 422, "1 names for 0 leads"),
+        ({"samples": [[1.0, 2.0], [1.0]], "leads": ["MLII", "I"]}, 422, "the same number of samples"),
+        ({"leads": ["MLII", "MLII"], "samples": wave().tolist()}, 422, "give each lead one name"),
+        ({"leads": ["V9"]}, 422, "lead MLII is missing"),
+        ({"fs": 0}, 422, "body.fs must be"),
+        ({"fs": "fast"}, 422, "body.fs must be"),
+        ({"units": "furlong"}, 422, "body.units must be one of"),
+        ({"unit": "mV"}, 422, "body.unit is not a setting; did you mean units?"),
+        ({"samples": "no"}, 422, "body.samples"),
+    ],
+)
+def test_samples_that_do_not_fit_are_told(client, change, status, said):
+    """What is wrong with a JSON recording is one reason with the place."""
+    assert said in reason(client.post("/predict", json=GOOD | change), status)
+
+
+def test_faults_are_told_by_lead(client):
+    """The reason names each lead, and what was expected."""
+    error = client.post("/predict", json=GOOD | {"samples": [[0.5] * 2000]}).json()["error"]
+    assert error["leads"] == {"MLII": "is flat"}
+    assert error["expected"] == "leads MLII in mV, 2 s or longer"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "said"),
+    [
+        (b"", "application/json", 400, "the body is no JSON"),
+        (b"\xff\xfe", "application/json", 400, "the body is no JSON"),
+        (b"[" * 100_000, "application/json", 400, "the body is no JSON"),
+        (b"[]", "application/json", 422, "body must be a mapping"),
+        (b'{"fs": NaN}', "application/json", 422, "body.fs must be"),
+        (b"x", "text/plain", 415, "content type 'text/plain' is not taken"),
+        (b"x", "", 415, "content type"),
+        (b"", "multipart/form-data; boundary=x", 400, "the form holds no file"),
+        (b"junk", "multipart/form-data", 400, "the form cannot be read"),
+        (b"--x\r\nnonsense", "multipart/form-data; boundary=x", 400, "the form"),
+    ],
+)
+def test_bodies_that_are_nothing_are_told(client, body, kind, status, said):
+    """An empty, broken or foreign body is refused with its reason."""
+    assert said in reason(client.post("/predict", content=body, headers={"content-type": kind}), status)
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "said"),
+    [
+        ({"a.zip": b"PK"}, 415, "a.zip is of no kind that is read here"),
+        ({"a.hea": b"a 1 360 10\na.dat 16 200 16 0 0 0 0 MLII\n"}, 400, "a.dat"),
+        ({"a.dat": bytes(100)}, 400, "a"),
+        ({"a.hea": b"a 1 360 10\n../../etc/passwd 16 200\n", "passwd.dat": b"x"}, 400, "etc/passwd"),
+        ({"a.csv": b""}, 400, "is empty"),
+        ({"a.csv": b"MLII\n1\nx\n"}, 400, "line 3, cell 1 holds 'x'"),
+        ({"a.npy": b"\x93NUMPY junk"}, 400, "of NPY is not read"),
+        ({"a.edf": b"0" * 300}, 400, "does not begin as an EDF file does"),
+        ({"a.csv": b"MLII\n1\n2\n", "b.csv": b"MLII\n1\n2\n"}, 400, "send one recording"),
+        ({"../a.csv": b"MLII\n1\n"}, 400, "is no plain file name"),
+    ],
+)
+def test_files_that_are_no_recording_are_told(client, files, status, said):
+    """What a file lacks, or is not, is the reason."""
+    assert said in reason(post(client, files), status)
+
+
+def test_a_broken_off_signal_is_told(client, tmp_path):
+    """A .dat shorter than its header says is named with both lengths."""
+    files = pair(tmp_path)
+    files["r1.dat"] = files["r1.dat"][:-100]
+    assert "r1.dat" in reason(post(client, files), 400)
+
+
+def test_windows_that_do_not_exist_are_told(client, tmp_path):
+    """Attention is asked of at most eight windows, and only of those that are there."""
+    files = pair(tmp_path)
+    assert "window 5 does not exist, the last is 4" in reason(post(client, files, attention="5"), 422)
+    assert "attention of 9 windows" in reason(post(client, files, attention="0,1,2,3,4,0,1,2,3"), 422)
+    assert post(client, files, attention="x").status_code == 422
+
+
+def test_an_upload_too_large_is_refused_by_its_word_and_by_its_bytes(client):
+    """A declared length is refused unread; without one the bytes are counted as they come."""
+    assert "larger than the 2 MB" in reason(post(client, {"a.csv": bytes(2_100_000)}), 413)
+
+    def endless():
+        for _ in range(10_000):
+            yield bytes(10_000)
+
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        answer = client.post("/predict", content=endless(), headers={"content-type": kind})
+        assert answer.status_code in (400, 413), answer.text
+
+
+def test_a_packed_body_is_refused(client):
+    """A bomb is not unpacked."""
+    answer = client.post(
+        "/predict", content=b"x", headers={"content-type": "application/json", "content-encoding": "gzip"}
+    )
+    assert "a packed body is not taken" in reason(answer, 415)
+
+
+def test_too_long_a_recording_is_refused(client):
+    """200,000 samples are the bound of this server."""
+    assert "no more than this server takes" in reason(
+        client.post("/predict", json=GOOD | {"samples": [[0.0] * 200_001]}), 422
+    )
+
+
+def test_nothing_is_left_on_disk(client, tmp_path, monkeypatch):
+    """Good and bad uploads leave the folder for temporary files empty."""
+    files = pair(tmp_path)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    for upload in (files, {"r1.hea": files["r1.hea"], "r1.dat": b"x"}, {"a.csv": bytes(1_900_000)}):
+        post(client, upload)
+    assert list(folder.iterdir()) == []
+
+
+def test_too_many_at_once_are_sent_away(predictor):
+    """A server that may answer none says so, and when to come back."""
+    with TestClient(build(predictor, {}, Limits(at_once=0))) as client:
+        answer = client.post("/predict", json=GOOD)
+        assert "try again" in reason(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_too_slow_a_request_is_ended(predictor):
+    """A thousandth of a second is too short to answer in."""
+    with TestClient(build(predictor, {}, Limits(seconds=0.001))) as client:
+        assert "took longer than 0.001 s" in reason(client.post("/predict", json=GOOD), 503)
+
+
+def test_the_server_tells_what_it_is(client):
+    """Model, health, examples and OpenAPI."""
+    assert client.get("/healthz").json() == client.get("/ready").json() == {"status": "ok"}
+    model = client.get("/model").json()
+    assert model["input"]["leads"] == [["MLII"]]
+    assert model["input"]["seconds"] == 2.0
+    assert model["leak"] == "no patient on two sides"
+    assert model["attention"] is True
+    assert client.get("/examples").json()["examples"][0]["seconds"] == 4.0
+    text = client.get("/examples/minute").content
+    assert post(client, {"minute.csv": text}).status_code == 200
+    assert client.get("/examples/none").status_code == 404
+    assert "/predict" in client.get("/openapi.json").json()["paths"]
+
+
+def test_it_is_not_ready_before_the_model_has_answered(predictor):
+    """Without its start the application lives and is not ready."""
+    assert TestClient(build(predictor, {}, Limits())).get("/ready").status_code == 503
+
+
+def test_the_page_is_served_and_keeps_to_itself(client):
+    """The page and its files come with headers that let nothing else in."""
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert client.get("/page/page.js").status_code == 200
+    for path in ("/page/../app.py", "/page/%2e%2e/app.py", "/page/../../artifact.py"):
+        assert client.get(path).status_code == 404
+    folder = Path(artifact.__file__).parent / "serve" / "page"
+    for file in folder.iterdir():
+        text = file.read_text()
+        assert "http://" not in text.replace("http://www.w3.org", "")
+        assert "https://" not in text
+        assert "innerHTML" not in text
+
+
+class Counting:
+    """A predictor that counts its passes and the rows of each."""
+
+    def __init__(self):
+        self.passes = []
+
+    def probabilities(self, rows):
+        self.passes.append(len(rows))
+        if np.isnan(rows).any():
+            raise ValueError("no number")
+        return rows.reshape(len(rows), -1)[:, :2]
+
+
+def run_batches(*arrived):
+    """Let requests arrive together, and give their answers and the passes."""
+
+    async def main():
+        counting = Counting()
+        batcher = Batcher(counting)
+        asked = [asyncio.create_task(batcher.probabilities(rows)) for rows in arrived]
+        await asyncio.sleep(0)
+        queue = asyncio.create_task(batcher.run())
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        queue.cancel()
+        return found, counting.passes
+
+    return asyncio.run(main())
+
+
+def numbered(start, rows):
+    return np.arange(start, start + rows * 3, dtype=np.float32).reshape(rows, 1, 3)
+
+
+def test_requests_that_arrive_together_go_together():
+    """Four requests of two windows are one pass, and each gets its own rows."""
+    arrived = [numbered(100 * place, 2) for place in range(4)]
+    found, passes = run_batches(*arrived)
+    assert passes == [8]
+    for rows, answer in zip(arrived, found, strict=True):
+        assert np.array_equal(answer, rows[:, 0, :2])
+
+
+def test_a_long_recording_lets_a_short_one_pass():
+    """One window behind 360 is answered in the first pass, and all 360 come in their order."""
+    long, short = numbered(0, 360), numbered(5000, 1)
+    found, passes = run_batches(long, short)
+    assert passes[0] == 9
+    assert np.array_equal(found[0], long[:, 0, :2])
+    assert np.array_equal(found[1], short[:, 0, :2])
+    assert max(passes) == 32
+
+
+def test_a_failing_pass_fails_who_asked_and_no_other():
+    """The queue goes on after an error."""
+    found, passes = run_batches(np.full((40, 1, 3), np.nan, np.float32))
+    assert isinstance(found[0], ValueError)
+    assert passes == [32]
+
+
+def test_a_failure_of_the_server_is_a_500_without_details(predictor, monkeypatch):
+    """What went wrong stands in the log, not in the answer."""
+
+    def broken(*_):
+        raise ZeroDivisionError("a secret")
+
+    with TestClient(build(predictor, {}, Limits()), raise_server_exceptions=False) as client:
+        monkeypatch.setattr(prediction, "answered", broken)
+        answer = client.post("/predict", json=GOOD)
+    assert "secret" not in answer.text
+    assert reason(answer, 500).startswith("the server failed")
+
+
+@pytest.mark.real
+def test_a_real_record_is_answered_as_by_the_command_line(client, predictor, recordings):
+    """A minute of record 100 as JSON, and the whole of it refused by this small server."""
+    folder = recordings / "mitdb"
+    signal = wfdb.rdrecord(str(folder / "100"), sampto=60 * FS).p_signal.T
+    said = {"fs": FS, "leads": ["MLII", "V5"], "samples": signal.tolist()}
+    told = client.post("/predict", json=said).json()
+    record = Record("100", "", signal.astype(np.float32), float(FS), ("MLII", "V5"))
+    expected = prediction.answer(predictor, record).probabilities
+    assert np.abs(np.array([one["probabilities"] for one in told["windows"]]) - expected).max() < 1e-5
+    whole = {name: (folder / name).read_bytes() for name in ("100.hea", "100.dat")}
+    assert json.loads(post(client, whole).text)["error"]["reason"]
