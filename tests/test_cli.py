@@ -1,14 +1,23 @@
 """The command line."""
 
+import csv
+import io
+import json
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from pqrst import __version__, cli, console, params, resolver
-from pqrst.arrays import write_json
+from pqrst import __version__, artifact, cli, console, params, resolver
+from pqrst.arrays import Meta, write_json
+from pqrst.artifact import Contract
+from pqrst.loaders import Standardisation
+from pqrst.models import attention_cnn
 
 SETTINGS = params.load(Path(__file__).parents[1] / "params.yaml")
 
@@ -55,3 +64,115 @@ def test_no_command_is_a_usage_error():
     """The usage is shown and the status is 2."""
     with pytest.raises(SystemExit, match="2"):
         cli.main([])
+
+
+@pytest.fixture(scope="module")
+def attention_run(tmp_path_factory):
+    """Save an untrained attention network over windows of 2 s."""
+    torch.manual_seed(0)
+    small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
+    settings = {"cut": "equal", "samples": 720, "step": 720, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
+    meta = Meta("mitdb", "single", ("Normal", "Abnormal"), 360.0, ("first",), "mV", ("row", "lead", "time"), settings,
+                {"synthetic": True}, lead_names=({"MLII": 48},), shape=(9, 1, 720))  # fmt: skip
+    contract = Contract(
+        run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
+        model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
+        output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("run") / "attention"
+    weights = artifact.of_network(attention_cnn.build((1, 720), 2, small).state_dict())
+    artifact.save(folder / "seed-17", contract, weights, [])
+    return folder
+
+
+def predict(run, *arguments):
+    return cli.main(["predict", *map(str, arguments), "--model", str(run)])
+
+
+def test_a_record_is_answered_as_a_table(attention_run, synthetic_mitbih, capsys):
+    """One line a recording, one a window where that is wanted, and a word that the run learned nothing of hearts."""
+    record = min(synthetic_mitbih.glob("*.hea")).with_suffix("")
+    assert predict(attention_run, record) == 0
+    out, err = capsys.readouterr()
+    heading, line = out.splitlines()
+    assert heading.split() == ["recording", "seconds", "windows", "P(Normal)", "P(Abnormal)", "answer"]
+    assert line.split()[1:3] == ["60.0", "30"]
+    assert "say nothing about hearts" in err
+    assert predict(attention_run, record, "--windows") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 32
+
+
+def test_a_folder_is_answered_to_its_end(attention_run, synthetic_mitbih, tmp_path, capsys):
+    """What cannot be read is a line of its own and a status; the rest is answered, as JSON lines and as CSV."""
+    shutil.copytree(synthetic_mitbih, tmp_path / "all")
+    (tmp_path / "all" / "0-bad.csv").write_text("MLII\n1\n2\n")
+    (tmp_path / "all" / "z.hea").write_text("z 1 360 100\nz.dat 16 200 16 0 0 0 0 MLII\n")
+    assert predict(attention_run, tmp_path / "all", "--json") == 1
+    out, err = capsys.readouterr()
+    told = [json.loads(line) for line in out.splitlines()]
+    assert len(told) == 6
+    assert {one["model"]["run"] for one in told} == {"attention"}
+    assert len(told[0]["windows"]) == 30
+    assert "0-bad.csv:" in err
+    assert "z.hea:" in err
+    assert "2 of 8 recordings could not be answered" in err
+    assert predict(attention_run, tmp_path / "all", "--csv") == 1
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(lines) == 6 * 31
+    whole = [float(line["Normal"]) for line in lines if not line["window"]]
+    assert whole == [one["recording"]["probabilities"]["Normal"] for one in told]
+
+
+def test_a_lead_is_renamed_and_a_bare_file_explained(attention_run, tmp_path, capsys):
+    """--lead takes another in its place, --fs and the like say what a file does not."""
+    np.save(tmp_path / "a.npy", np.sin(np.arange(3000) / 30)[None])
+    assert predict(attention_run, tmp_path / "a.npy") == 1
+    assert capsys.readouterr().err.count("\n") == 3  # the file, the count, the run
+    told = ["--fs", "360", "--leads", "II", "--units", "mV"]
+    assert predict(attention_run, tmp_path / "a.npy", *told) == 1
+    assert "give another in its place with --lead MLII=NAME" in capsys.readouterr().err
+    assert predict(attention_run, tmp_path / "a.npy", *told, "--lead", "MLII=II") == 0
+    capsys.readouterr()
+    assert predict(attention_run, tmp_path / "a.npy", *told, "--lead", "II") == 1
+    assert "give LEAD=NAME" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path, capsys):
+    """What is missing, and what makes it."""
+    assert predict(tmp_path, tmp_path) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_export_answers_like_the_run(attention_run, synthetic_mitbih, tmp_path, capsys):
+    """The ONNX file stands in for the folder, with the same probabilities to 1e-5."""
+    file, record = tmp_path / "a.onnx", min(synthetic_mitbih.glob("*.hea"))
+    assert cli.main(["export", "--model", str(attention_run), "--onnx", str(file)]) == 0
+    assert "differ from torch's by at most" in capsys.readouterr().err
+    found = []
+    for run in (attention_run, file):
+        assert predict(run, record, "--json") == 0
+        found.append([one["probabilities"] for one in json.loads(capsys.readouterr().out)["windows"]])
+    assert np.abs(np.subtract(*found)).max() < 1e-5
+
+
+def test_a_window_is_explained_in_pictures(attention_run, synthetic_mitbih, tmp_path, capsys):
+    """Attention with its heads, integrated gradients and occlusion, with the beats of the annotations."""
+    record = min(synthetic_mitbih.glob("*.hea"))
+    given = ["explain", str(record), "--model", str(attention_run), "--out", str(tmp_path)]
+    assert cli.main([*given, "--window", "3", "--marks", "atr"]) == 0
+    made = sorted(path.name.removeprefix(f"{record.stem}-3-") for path in tmp_path.glob("*.png"))
+    assert made == ["attention.png", "heads.png", "integrated_gradients.png", "occlusion.png"]
+    assert cli.main([*given, "--window", "99"]) == 1
+    assert "window 99 does not exist, the last is 29" in capsys.readouterr().err
+    assert cli.main([*given, "--marks", "qrs"]) == 1
+    assert "lay it beside the recording" in capsys.readouterr().err
+
+
+def test_explanations_are_held_against_maps_that_know_nothing(attention_run, synthetic_mitbih, capsys):
+    """One line an explanation, and two for the signal alone."""
+    given = ["explain", str(synthetic_mitbih), "--model", str(attention_run), "--check", "--windows", "2"]
+    assert cli.main(given) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("12 windows of 6 recordings")
+    names = ("attention", "integrated_gradients", "occlusion", "size of the signal", "slope of the signal")
+    assert [line[:22].strip() for line in lines[2:]] == list(names)

@@ -27,7 +27,7 @@ FLOORS = {
     8: "training evaluation figures paper ledger",
     9: "artifact",
     10: "fitting scoring tables prediction explanations export",
-    11: "serve",
+    11: "serve views",
     12: "cli",
     13: "__main__",
     14: "stages",

@@ -1,4 +1,4 @@
-"""The command line: `pqrst record`, `predict`, `export`, `serve`."""
+"""The command line: `pqrst record`, `predict`, `explain`, `export`, `serve`."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pqrst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_record, _add_predict, _add_export, _add_serve):
+    for add in (_add_record, _add_predict, _add_explain, _add_export, _add_serve):
         add(commands)
     return parser
 
@@ -97,6 +97,13 @@ def _add_told(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", default="", help="of a .dat without header: 212 or 16")
 
 
+def _told(given: argparse.Namespace) -> Any:
+    from pqrst.recordings import Told  # noqa: PLC0415 (the reader of WFDB costs half a second, and --help needs none)
+
+    names = tuple(name.strip() for name in given.leads.split(",") if name.strip())
+    return Told(given.fs, names, given.units, given.gain, given.zero, given.format)
+
+
 def renamed(given: Iterable[str]) -> dict[str, str]:
     """Read LEAD=NAME pairs."""
     pairs = [text.partition("=") for text in given]
@@ -110,10 +117,7 @@ def _predict(given: argparse.Namespace) -> int:
     """Answer recording by recording; one that cannot be read is a line of its own, and the rest is done."""
     from pqrst import export, prediction, recordings  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
-    told = recordings.Told(
-        given.fs, tuple(filter(None, given.leads.split(","))), given.units, given.gain, given.zero, given.format
-    )
-    swapped = renamed(given.lead)
+    told, swapped = _told(given), renamed(given.lead)
     found = [path for given_path in given.paths for path in recordings.find(given_path)]
     predictor = export.open_run(given.model, given.device)
     prediction.window_of(predictor.contract)
@@ -133,6 +137,46 @@ def _predict(given: argparse.Namespace) -> int:
     if failed:
         console.log.error("%s of %s recordings could not be answered", failed, len(found))
     return 1 if failed else 0
+
+
+def _add_explain(commands: Any) -> None:
+    explain = commands.add_parser(
+        "explain", help="draw why a run decided so, or check what its explanations are worth", epilog=DISCLAIMER
+    )
+    explain.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording, or a folder of recordings")
+    _add_model(explain)
+    _add_told(explain)
+    explain.add_argument("--window", type=int, default=0, help="number of the window that is drawn (default: 0)")
+    explain.add_argument(
+        "--marks", default="", metavar="ENDING", help="draw the beats of the annotations beside it: atr"
+    )
+    explain.add_argument("--out", type=Path, default=Path(), help="folder of the pictures (default: this folder)")
+    explain.add_argument(
+        "--check", action="store_true", help="measure what the windows lose without the explained time"
+    )
+    explain.add_argument(
+        "--windows", type=int, default=8, help="windows of each recording that --check takes (default: 8)"
+    )
+    explain.set_defaults(command=_explain)
+
+
+def _explain(given: argparse.Namespace) -> None:
+    """Draw one window of each recording, or judge the explanations over windows of all."""
+    from pqrst import artifact, prediction, recordings, views  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+
+    predictor, swapped = artifact.load(given.model, given.device), renamed(given.lead)
+    rows = {}
+    for path in [found for place in given.paths for found in recordings.find(place)]:
+        record = recordings.read(path, _told(given))
+        prepared = prediction.prepare(record, predictor.contract, swapped)
+        rows[record.record] = prepared.rows
+        if not given.check:
+            beats = recordings.read_marks(path, given.marks) if given.marks else []
+            for file in views.draw(predictor, views.Shown(prepared, given.window, beats, record.fs), given.out):
+                console.log.info("wrote %s", file)
+    if given.check:
+        found = views.check(predictor, rows, views.methods(predictor), given.windows)
+        listings.write_removals(sys.stdout, found)
 
 
 def _add_export(commands: Any) -> None:

@@ -54,6 +54,20 @@ def as_csv(out: TextIO, classes: Sequence[str], _every_window: bool) -> Show:
     return show
 
 
+def write_removals(out: TextIO, found: Mapping[str, Any]) -> None:
+    """Write what the windows lose without the time that each explanation names, one line an explanation."""
+    first = next(iter(found.values()))
+    out.write(
+        f"{first.rows} windows of {first.groups} recordings; mean drop of the decided class's probability without\n"
+    )
+    out.write(
+        f"{'explanation':22}{'most':>8}{'random':>8}{'least':>8}{'changed':>9}  most - random, 95 % by recording\n"
+    )
+    for name, one in found.items():
+        drops = "".join(f"{value:8.3f}" for value in (one.most_drop, one.random_drop, one.least_drop))
+        out.write(f"{name:22}{drops}{one.most_changed:9.3f}  {one.difference:.3f} [{one.low:.3f}, {one.high:.3f}]\n")
+
+
 def _text(said: Any) -> str:
     return said if isinstance(said, str) else " ".join(said) or "none"
 
