@@ -12,6 +12,7 @@ import { counted, decimal, duration, labelNames } from "./words.js";
 const ATTENTION_DELAY = 180;
 const SPOKEN_DELAY = 700;
 const REST_DELAY = 140;
+const LOWEST_PEAK = 1.5; // of the attention scale, in times the mean
 
 const byId = (id) => document.getElementById(id);
 
@@ -98,8 +99,9 @@ function tellAttention(text) {
 function keepAttention(index, answer) {
   const received = answer.attention?.windows.find((each) => each.window === index)?.received;
   if (!received?.length) throw new Error("The model gave no attention for this window.");
-  const peak = received.reduce((most, each) => Math.max(most, each), 1);
-  attention.known.set(index, { step: answer.attention.step_seconds, received, peak });
+  const peak = received.reduce((most, each) => Math.max(most, each), LOWEST_PEAK);
+  const highest = received.reduce((most, each) => Math.max(most, each), 0);
+  attention.known.set(index, { step: answer.attention.step_seconds, received, peak, highest });
 }
 
 async function loadAttention(index) {
@@ -119,7 +121,7 @@ async function loadAttention(index) {
 function describeAttention() {
   const known = attention.known.get(state.chosen);
   showAttention();
-  tellAttention(known ? `Shade and height: attention received, up to ${decimal(known.peak)} times the window’s mean (dashed).` : "");
+  tellAttention(known ? `Shade, where above the window’s mean (dashed), and height: attention received, ${decimal(known.highest)} times the mean at most.` : "");
 }
 
 function followAttention() {

@@ -180,7 +180,8 @@ export class Paper {
       let most = 0;
       for (let i = first; i < last; i += 1) if (received[i] > most) most = received[i];
       const share = most / peak;
-      context.globalAlpha = 0.6 * share;
+      // a nearly even map must not look like a strong one, so the shade begins at the mean
+      context.globalAlpha = 0.6 * Math.max(0, (most - 1) / (peak - 1));
       context.fillStyle = colours.attention;
       context.fillRect(x, frame.top, width, frame.bottom - frame.top);
       context.globalAlpha = 1;
