@@ -1,12 +1,19 @@
-"""Recordings that several tests share: real ones where they lie, made-up ones always."""
+"""What several tests share: real recordings where they lie, made-up ones always, a small network that nobody trained."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from pqrst import artifact
+from pqrst.arrays import Meta
 from pqrst.datasets import mitdb
+from pqrst.decisions import Calibration
+from pqrst.loaders import Standardisation
+from pqrst.models import attention_cnn
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,3 +34,27 @@ def synthetic_mitbih(tmp_path_factory):
     folder.mkdir()
     mitdb.synthesize(folder, 6, np.random.default_rng(0), 1.0)
     return folder
+
+
+@pytest.fixture(scope="session")
+def untrained_attention(tmp_path_factory):
+    """Give a function that saves an attention network over windows of so many samples at 360 Hz, and gives its folder."""
+
+    def saved(samples, step):
+        torch.manual_seed(0)
+        small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
+        cut = {"cut": "equal", "samples": samples, "step": step, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
+        meta = Meta("mitdb", "single", ("Normal", "Abnormal"), 360.0, ("first",), "mV", ("row", "lead", "time"), cut,
+                    {"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(9, 1, samples))  # fmt: skip
+        contract = artifact.Contract(
+            run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
+            model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
+            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
+            calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
+        )  # fmt: skip
+        folder = tmp_path_factory.mktemp("run") / "attention"
+        weights = artifact.of_network(attention_cnn.build((1, samples), 2, small).state_dict())
+        artifact.save(folder / "seed-17", contract, weights, [])
+        return folder
+
+    return saved

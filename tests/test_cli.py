@@ -6,18 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from pqrst import __version__, artifact, cli, console, params, resolver
-from pqrst.arrays import Meta, write_json
-from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
-from pqrst.models import attention_cnn
+from pqrst import __version__, cli, console, params, resolver
+from pqrst.arrays import write_json
 
 SETTINGS = params.load(Path(__file__).parents[1] / "params.yaml")
 
@@ -67,22 +62,9 @@ def test_no_command_is_a_usage_error():
 
 
 @pytest.fixture(scope="module")
-def attention_run(tmp_path_factory):
+def attention_run(untrained_attention):
     """Save an untrained attention network over windows of 2 s."""
-    torch.manual_seed(0)
-    small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
-    settings = {"cut": "equal", "samples": 720, "step": 720, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
-    meta = Meta("mitdb", "single", ("Normal", "Abnormal"), 360.0, ("first",), "mV", ("row", "lead", "time"), settings,
-                {"synthetic": True}, lead_names=({"MLII": 48},), shape=(9, 1, 720))  # fmt: skip
-    contract = Contract(
-        run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
-        model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
-        output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("run") / "attention"
-    weights = artifact.of_network(attention_cnn.build((1, 720), 2, small).state_dict())
-    artifact.save(folder / "seed-17", contract, weights, [])
-    return folder
+    return untrained_attention(720, 720)
 
 
 def predict(run, *arguments):
@@ -176,3 +158,22 @@ def test_explanations_are_held_against_maps_that_know_nothing(attention_run, syn
     assert lines[0].startswith("12 windows of 6 recordings")
     names = ("attention", "integrated_gradients", "occlusion", "size of the signal", "slope of the signal")
     assert [line[:22].strip() for line in lines[2:]] == list(names)
+
+
+@pytest.mark.real
+def test_real_records_are_answered_or_refused(attention_run, recordings, tmp_path, capsys):
+    """Six records of MIT-BIH: five answer, alike by the folder and by ONNX; 102 and a twelve-lead record lack MLII."""
+    files = [recordings / "mitdb" / name for name in ("100", "101", "103", "208", "232", "102")]
+    twelve = next((recordings / "challenge2021").rglob("*.hea"))
+    found = []
+    assert cli.main(["export", "--model", str(attention_run), "--onnx", str(tmp_path / "a.onnx")]) == 0
+    for run in (attention_run, tmp_path / "a.onnx"):
+        assert predict(run, *files, twelve, "--json") == 1
+        out, err = capsys.readouterr()
+        told = [json.loads(line) for line in out.splitlines()]
+        assert [one["record"] for one in told] == ["100", "101", "103", "208", "232"]
+        assert [one["recording"]["windows"] for one in told] == [902] * 5
+        assert "102.hea: lead MLII is missing, it has V5, V2" in err
+        assert f"{twelve.name}: lead MLII is missing" in err
+        found.append([window["probabilities"] for one in told for window in one["windows"]])
+    assert np.abs(np.subtract(*found)).max() < 1e-5

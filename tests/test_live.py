@@ -4,23 +4,17 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import httpx2
 import numpy as np
 import pytest
 import schemathesis
-import torch
 import uvicorn
 import wfdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pqrst import artifact
-from pqrst.arrays import Meta
-from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
-from pqrst.models import attention_cnn
 from pqrst.serve import run
 from pqrst.serve.app import build
 from pqrst.serve.limits import Limits
@@ -47,20 +41,10 @@ def listening(app):
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(untrained_attention):
     """Serve an untrained network over windows of 10 s, with the examples that the command line makes."""
-    torch.manual_seed(0)
-    small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
-    cut = {"cut": "equal", "samples": 3600, "step": 1800, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
-    meta = Meta("mitdb", "single", ("Normal", "Abnormal"), 360.0, ("first",), "mV", ("row", "lead", "time"), cut,
-                {"synthetic": True}, lead_names=({"MLII": 48},), shape=(9, 1, 3600))  # fmt: skip
-    contract = Contract(
-        run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
-        model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
-        output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
-    )  # fmt: skip
-    network = attention_cnn.build((1, 3600), 2, small).eval()
-    with listening(build(artifact.NetworkPredictor(contract, network), run.examples(), Limits(megabytes=20))) as where:
+    predictor = artifact.load(untrained_attention(3600, 1800))
+    with listening(build(predictor, run.examples(), Limits(megabytes=20))) as where:
         yield where
 
 

@@ -5,47 +5,27 @@ import base64
 import io
 import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import wfdb
 from starlette.testclient import TestClient
 
 from pqrst import artifact, prediction, recordings
-from pqrst.arrays import Meta, Record
-from pqrst.artifact import Contract
-from pqrst.decisions import Calibration
-from pqrst.loaders import Standardisation
-from pqrst.models import attention_cnn
+from pqrst.arrays import Record
 from pqrst.serve.app import build
 from pqrst.serve.batching import Batcher
 from pqrst.serve.limits import Limits
 
 FS = 360
-SMALL = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
-SETTINGS = {"cut": "equal", "samples": 720, "step": 360, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
-META = Meta(
-    "mitdb", "single", ("Normal", "Abnormal"), float(FS), ("first",), "mV", ("row", "lead", "time"), SETTINGS,
-    {"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(9, 1, 720),
-)  # fmt: skip
+CLASSES = ("Normal", "Abnormal")
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    """Save and load an untrained network."""
-    torch.manual_seed(0)
-    contract = Contract(
-        run="attention", system="attention", seed=17, task="single", classes=META.classes, model="attention_cnn",
-        model_settings=asdict(SMALL), parameters=1, input=artifact.input_of(META), standardise=Standardisation("row"),
-        output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
-        calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("run") / "seed-17"
-    artifact.save(folder, contract, artifact.of_network(attention_cnn.build((1, 720), 2, SMALL).state_dict()), [])
-    return artifact.load(folder)
+def predictor(untrained_attention):
+    """Load an untrained network over windows of 2 s."""
+    return artifact.load(untrained_attention(720, 360))
 
 
 def wave(seconds=6.0, leads=2):
@@ -100,7 +80,7 @@ def test_every_format_gets_the_answer_of_the_library(client, predictor, tmp_path
     first = post(client, files)
     assert first.status_code == 200, first.text
     told = first.json()
-    assert told["recording"]["class"] in META.classes
+    assert told["recording"]["class"] in CLASSES
     assert [one["probabilities"] for one in told["windows"]] == np.round(
         expected.probabilities.astype(float), 6
     ).tolist()
