@@ -134,8 +134,11 @@ GOOD = {"fs": FS, "leads": ["MLII"], "samples": wave(leads=1).tolist()}
         ({"samples": [[0.5] * 2000]}, 422, "lead MLII is flat"),
         ({"samples": (wave(leads=1) * 1e6).tolist()}, 422, "which is no ECG in mV"),
         ({"samples": wave(0.5, 1).tolist()}, 422, "it lasts 0.5 s, a window 2 s"),
-        ({"samples": []}, 422, "1 names for 0 leads"),
-        ({"samples": [[1.0, 2.0], [1.0]], "leads": ["MLII", "I"]}, 422, "the same number of samples"),
+        ({"samples": []}, 422, "body.samples must be a list of leads"),
+        ({"samples": [[1.0, 2.0], [1.0]], "leads": ["MLII", "I"]}, 422, "each a list of equally many numbers"),
+        ({"samples": [[[1.0]]]}, 422, "body.samples must be a list of leads"),
+        ({"samples": [[10**400]]}, 422, "body.samples must be a list of leads"),
+        ({"leads": ["MLII", "V1"]}, 422, "2 names for 1 leads"),
         ({"leads": ["MLII", "MLII"], "samples": wave().tolist()}, 422, "give each lead one name"),
         ({"leads": ["V9"]}, 422, "lead MLII is missing"),
         ({"fs": 0}, 422, "body.fs must be"),
@@ -175,6 +178,13 @@ def test_faults_are_told_by_lead(client):
 def test_bodies_that_are_nothing_are_told(client, body, kind, status, said):
     """An empty, broken or foreign body is refused with its reason."""
     assert said in reason(client.post("/predict", content=body, headers={"content-type": kind}), status)
+
+
+def test_names_that_are_no_text_are_told(client):
+    """A file name in bytes of no known writing is refused, or read as some name, without a failure."""
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xff\xfe.zip"\r\n\r\nPK\r\n--x--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post("/predict", content=part, headers=kind).status_code in (400, 415)
 
 
 @pytest.mark.parametrize(
@@ -233,11 +243,18 @@ def test_a_packed_body_is_refused(client):
     assert "a packed body is not taken" in reason(answer, 415)
 
 
-def test_too_long_a_recording_is_refused(client):
-    """200,000 samples are the bound of this server."""
-    assert "no more than this server takes" in reason(
-        client.post("/predict", json=GOOD | {"samples": [[0.0] * 200_001]}), 422
-    )
+def test_too_long_a_recording_is_refused(predictor):
+    """A thousand samples are the bound of this server, of whatever format."""
+    with TestClient(build(predictor, {}, Limits(samples=1000))) as client:
+        assert "are more than this server takes" in reason(client.post("/predict", json=GOOD), 422)
+        told = {"fs": "360", "leads": "MLII", "units": "mV"}
+        assert "1000" in reason(post(client, {"a.npy": array(wave(leads=1))}, told), 400)
+
+
+def test_json_may_be_a_quarter_as_large(client):
+    """A number takes ten times its text in memory, so that JSON is cut off sooner."""
+    long = GOOD | {"samples": [[0.123456] * 60_000]}
+    assert "larger than the 0.5 MB" in reason(client.post("/predict", json=long), 413)
 
 
 def test_nothing_is_left_on_disk(client, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,8 @@ class Batcher:
         self.predictor = predictor
         self._waiting: deque[_Job] = deque()
         self._arrived = asyncio.Event()
+        # a thread of its own: uploads that are read cannot keep the network waiting
+        self._thread = ThreadPoolExecutor(1, "network")
         self.passes = 0
 
     async def probabilities(self, rows: np.ndarray) -> np.ndarray:
@@ -38,6 +41,10 @@ class Batcher:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        with self._thread:
+            await self._serve()
+
+    async def _serve(self) -> None:
         while True:
             await self._arrived.wait()
             taken = self._take()
@@ -46,7 +53,9 @@ class Batcher:
                 continue
             rows = np.concatenate([job.rows[start:end] for job, start, end in taken])
             try:
-                found = await asyncio.to_thread(self.predictor.probabilities, rows)
+                found = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self.predictor.probabilities, rows
+                )
             except Exception as error:  # noqa: BLE001 (whoever asked is told, and the queue goes on)
                 self._fail([job for job, _, _ in taken], error)
                 continue

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ from pqrst.serve.limits import Limits, RefusalError
 
 ENDINGS = (".hea", ".dat", ".mat", ".csv", ".npy", ".edf")
 FILES, FIELDS, FIELD_BYTES = 8, 16, 4096
+TEXT_SHARE = 0.25  # of an upload's bytes that may come as JSON: a number takes ten times its text in memory
 FORM, JSON = "multipart/form-data", "application/json"
 
 
@@ -28,7 +29,7 @@ class Samples:
 
     fs: Annotated[float, Between(1, 100_000)]
     leads: tuple[str, ...]
-    samples: tuple[tuple[float | None, ...], ...]  # by lead; null where a sample is missing
+    samples: Any  # a list of numbers by lead; null where a sample is missing
     units: Literal["mV", "uV", "V"] = "mV"
     record: str = "recording"
     lead: dict[str, str] = field(default_factory=dict)  # lead of the run -> lead of the recording
@@ -80,7 +81,8 @@ async def receive(request: Request, limits: Limits) -> Received:
         raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
     try:
         if kind == JSON:
-            return Received({}, {}, b"".join([part async for part in _counted(request, limits)]))
+            text = replace(limits, megabytes=limits.megabytes * TEXT_SHARE)
+            return Received({}, {}, b"".join([part async for part in _counted(request, text)]))
         return await _form(request, limits)
     except ClientDisconnect:
         raise RefusalError(400, "the upload broke off") from None
@@ -161,22 +163,25 @@ def _from_json(body: bytes, limits: Limits) -> Upload:
     except (ValueError, RecursionError) as error:
         raise RefusalError(400, f"the body is no JSON ({_line(error)})") from None
     told = parse(Samples, given, "body")
-    lengths = {len(lead) for lead in told.samples}
-    if not told.samples or len(told.leads) != len(told.samples) or len(set(told.leads)) != len(told.leads):
-        raise RefusalError(422, f"body: {len(told.leads)} names for {len(told.samples)} leads; give each lead one name")
-    if (
-        len(lengths) != 1
-        or 0 in lengths
-        or len(told.leads) > limits.leads
-        or sum(map(len, told.samples)) > limits.samples
-    ):
-        raise RefusalError(
-            422, "body.samples: give each lead the same number of samples, and no more than this server takes"
-        )
-    scale = {"mV": 1.0, "uV": 1e-3, "V": 1e3}[told.units]
+    signal = _signal(told.samples)
+    if len(told.leads) != len(signal) or len(set(told.leads)) != len(told.leads):
+        raise RefusalError(422, f"body: {len(told.leads)} names for {len(signal)} leads; give each lead one name")
+    if len(signal) > limits.leads or signal.size > limits.samples:
+        raise RefusalError(422, f"body.samples: {signal.size} in {len(signal)} leads are more than this server takes")
     with np.errstate(over="ignore"):
-        signal = (np.array(told.samples, np.float64) * scale).astype(np.float32)
-    return Upload(Record(told.record, "", signal, told.fs, told.leads), told.lead)
+        scaled = (signal * {"mV": 1.0, "uV": 1e-3, "V": 1e3}[told.units]).astype(np.float32)
+    return Upload(Record(told.record, "", scaled, told.fs, told.leads), told.lead)
+
+
+def _signal(samples: Any) -> np.ndarray:
+    """Turn lists of numbers into (leads, samples), nan for null."""
+    try:
+        signal = np.array(samples, np.float64)
+    except (ValueError, TypeError, OverflowError):
+        signal = np.zeros(0)
+    if signal.ndim != 2 or signal.size == 0:
+        raise RefusalError(422, "body.samples must be a list of leads, each a list of equally many numbers")
+    return signal
 
 
 def _line(error: Exception) -> str:
