@@ -4,6 +4,9 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+# before any library starts its threads: threads that wait for each other on a busy machine turn seconds into minutes
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import torch
