@@ -5,16 +5,20 @@ from pathlib import Path
 import _stage
 from pqrst import arrays, sides
 from pqrst.console import log
-from pqrst.params import Split, read_resolved
+from pqrst.params import Split, parts_of, read_resolved
 from pqrst.parsing import parse
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
     """Split one dataset in each of its ways."""
-    bundle = arrays.read(windows)
-    for name, given in read_resolved(settings)["splits"].items():
-        told = sides.write(bundle, name, parse(Split, given, f"splits.{name}"), out / name)
-        log.info("split %s of %s: %s", name, bundle.meta.dataset, told)
+    bundle, resolved = arrays.read(windows), read_resolved(settings)
+    tasks = {name: arrays.LabelTask(**task) for name, task in resolved["tasks"].items()}
+    for name, given in resolved["splits"].items():
+        for part, split in parts_of(parse(Split, given, f"splits.{name}"), f"splits.{name}").items():
+            told = sides.write(
+                bundle, f"{name}/{part}" if part else name, split, out / name / part, tasks.get(split.task)
+            )
+            log.info("split %s of %s: %s", f"{name}/{part}", bundle.meta.dataset, told)
 
 
 if __name__ == "__main__":

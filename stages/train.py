@@ -10,7 +10,7 @@ import _stage
 from pqrst import fitting, workers
 from pqrst.arrays import write_json
 from pqrst.params import read_run
-from pqrst.sides import open_data
+from pqrst.sides import open_parts
 
 
 def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
@@ -32,7 +32,8 @@ def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> No
 
     variants = read_run(settings)
     places, room = fitting.Places(out, _stage.scratch()), workers.available(variants[0].train.threads)
-    fitting.train(variants, open_data(data, split), places, logger, room)
+    parts = open_parts(data, split, [variant.part for variant in variants])
+    fitting.train(variants, parts, places, logger, room)
 
 
 if __name__ == "__main__":

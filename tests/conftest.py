@@ -1,7 +1,10 @@
 """What several tests share: real recordings where they lie, made-up ones always, a small network that nobody trained."""
 
 import os
+import threading
 from dataclasses import asdict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 # before any library starts its threads: threads that wait for each other on a busy machine turn seconds into minutes
@@ -28,6 +31,48 @@ def recordings():
     if not (folder / "mitdb" / "RECORDS").exists():
         pytest.skip(f"no real recordings in {folder}; set PQRST_DATA to a folder that holds mitdb/")
     return folder
+
+
+class Shelf(ThreadingHTTPServer):
+    """A loopback host of one folder, which keeps a record of what it was asked and refuses what it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self, folder):
+        super().__init__(("127.0.0.1", 0), partial(ShelfHandler, directory=folder))
+        self.folder, self.asked, self.refused = folder, [], set()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Stay silent where a client hangs up."""
+
+
+class ShelfHandler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a delayed acknowledgement costs 40 ms a file
+
+    def log_message(self, *_args):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.path in self.server.refused:
+            self.send_error(403)
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Serve the folder tmp_path/shelf over HTTP on loopback."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "shelf").mkdir()
+    host = Shelf(tmp_path / "shelf")
+    threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield host
+    host.shutdown()
+    host.server_close()
 
 
 @pytest.fixture(scope="session")

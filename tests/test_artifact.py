@@ -84,7 +84,7 @@ def test_the_contract_says_all_that_is_needed(saved):
     """Hold schema, classes, input, standardisation and provenance as plain JSON."""
     told = json.loads((saved / "contract.json").read_text())
     assert set(told) == set(asdict(CONTRACT))
-    assert told["schema"] == 2
+    assert told["schema"] == 3
     assert told["classes"] == ["N", "S", "V"]
     assert told["input"] == {
         "shape": [2, 16], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["MLII", "V1"], "units": "mV",
@@ -220,7 +220,7 @@ def test_a_contract_that_is_no_json_is_refused(saved, text):
 def test_an_unknown_schema_is_refused(saved, text, found):
     """Say which schema was found and which this version reads."""
     (saved / "contract.json").write_text(text)
-    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 2; train the run anew"
+    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 3; train the run anew"
 
 
 @pytest.mark.parametrize(

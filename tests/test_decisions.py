@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
+from sklearn.metrics import roc_curve
 
-from pqrst import scores
-from pqrst.decisions import calibrate, decide, probabilities
+from pqrst import challenge, decisions, scores
+from pqrst.decisions import calibrate, decide, fit_thresholds, probabilities
+from pqrst.errors import SettingsError
 
 LN3 = math.log(3)
 
@@ -84,3 +86,154 @@ def test_rows_told_apart_without_a_mistake_have_a_temperature_above_zero():
     """The cross-entropy falls for ever; the search ends at its bound."""
     logits = np.array([[5.0, -5.0], [-5.0, 5.0]])
     assert 0.04 < calibrate(logits, np.array([0, 1]), "single").temperature < 0.5
+
+
+def column(*values):
+    return np.array(values)[:, None]
+
+
+HALF_KNOWN = column(0.9, 0.6, 0.5, 0.3, 0.1).astype(np.float32), column(1, 0, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("by", "expected"), [("youden", 0.2), ("f1", 0.2)])
+def test_a_threshold_by_hand(by, expected):
+    """Claim four rows: 3 of 3 true ones found, 1 of 2 false ones not, F1 6/7; halfway between 0.3 and 0.1."""
+    assert fit_thresholds(*HALF_KNOWN, by) == pytest.approx((expected,))
+
+
+def test_youden_and_f1_are_not_the_same():
+    """Claim one row of few true ones by F1 (2/3 against 4/7), and three of them by Youden (1 - 1/8 against 1/2)."""
+    probability, labels = column(*np.linspace(0.9, 0.1, 10)).astype(np.float32), np.zeros((10, 1), int)
+    labels[[0, 4]] = 1
+    assert fit_thresholds(probability, labels, "f1")[0] == pytest.approx((probability[0, 0] + probability[1, 0]) / 2)
+    assert fit_thresholds(probability, labels, "youden")[0] == pytest.approx(
+        (probability[4, 0] + probability[5, 0]) / 2
+    )
+
+
+@pytest.mark.parametrize("by", ["youden", "f1"])
+def test_the_highest_of_equally_good_thresholds_is_taken(by):
+    """Claim one row of true false true: sensitivity and specificity sum to 3/2 by one row as by three of four."""
+    probability, labels = column(0.8, 0.6, 0.4, 0.2).astype(np.float32), column(1, 0, 1, 0)
+    expected = {"youden": 0.7, "f1": 0.3}[by]  # F1 2/3 by one row, 4/5 by three
+    assert fit_thresholds(probability, labels, by)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("by", ["youden", "f1"])
+@pytest.mark.parametrize("labels", [column(0, 0, 0), column(1, 1, 1)])
+def test_a_label_with_rows_on_one_side_keeps_one_half(by, labels):
+    """Choose nothing where there is nothing to choose from."""
+    assert fit_thresholds(column(0.9, 0.5, 0.1).astype(np.float32), labels, by) == (0.5,)
+
+
+def test_rows_of_equal_probability_are_claimed_together():
+    """Put no threshold inside a tie."""
+    probability, labels = column(0.7, 0.7, 0.7, 0.2).astype(np.float32), column(1, 0, 1, 0)
+    assert fit_thresholds(probability, labels, "f1")[0] == pytest.approx(0.45)
+
+
+def many(rows, classes, seed=0, digits=9):
+    """Make up probabilities that know a little of several labels, some of which are rare."""
+    rng = np.random.default_rng(seed)
+    rate = rng.uniform(0.02, 0.4, classes)
+    labels = (rng.random((rows, classes)) < rate).astype(np.int8)
+    logits = rng.normal(0, 1, labels.shape) + 1.5 * labels + np.log(rate / (1 - rate))
+    return (1 / (1 + np.exp(-logits))).round(digits).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("digits", [9, 2])
+def test_youden_agrees_with_scikit_learn(digits):
+    """Reach the largest difference of the two rates of a peer library's curve, with and without ties."""
+    probability, labels = many(400, 5, digits=digits)
+    for c, threshold in enumerate(fit_thresholds(probability, labels, "youden")):
+        said, truth = probability[:, c] >= np.float32(threshold), labels[:, c] == 1
+        wrong, found, _ = roc_curve(truth, probability[:, c])
+        assert said[truth].mean() - said[~truth].mean() == pytest.approx((found - wrong).max())
+
+
+@pytest.mark.parametrize("digits", [9, 2])
+def test_no_other_threshold_has_a_higher_f1(digits):
+    """Reach the best F1 of all thresholds tried one by one."""
+    probability, labels = many(200, 4, digits=digits)
+    chosen = decide(probability, "multi", fit_thresholds(probability, labels, "f1"))
+    best = scores.f1(scores.counts_of_labels(labels, chosen))
+    for threshold in np.unique(probability):
+        tried = scores.f1(scores.counts_of_labels(labels, decide(probability, "multi", (float(threshold),) * 4)))
+        assert (tried <= best + 1e-12).all()
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30), st.integers(0, 2**32 - 1))
+def test_every_threshold_divides_the_rows_as_it_was_judged(values, seed):
+    """Claim exactly as many rows as were counted, after a threshold became a float and was read back."""
+    cuts = decisions._cuts(np.random.default_rng(seed).permutation(np.array(values, np.float32)))
+    probability = np.array(values, np.float32)
+    for claimed, threshold in zip(cuts.claimed, cuts.thresholds, strict=True):
+        assert decide(probability[:, None], "multi", (float(str(float(threshold))),)).sum() == claimed
+
+
+def test_thresholds_divide_neighbours_that_float32_can_hardly_tell_apart():
+    """Stay above the lower of two numbers whose middle is none."""
+    low = np.float32(0.3)
+    high = np.nextafter(low, np.float32(1))
+    probability = column(low, high, low, np.nextafter(high, np.float32(1)))
+    labels = column(0, 1, 0, 1)
+    chosen = fit_thresholds(probability, labels, "youden")
+    assert decide(probability, "multi", chosen).ravel().tolist() == [0, 1, 0, 1]
+
+
+def as_challenge(probability, labels, thresholds):
+    return scores.challenge_2021(labels, decide(probability, "multi", tuple(thresholds)))
+
+
+def test_thresholds_by_the_challenge_score_better_those_of_f1():
+    """Score more than thresholds of a half and of F1 do, and the same the second time."""
+    probability, labels = many(600, 26)
+    by_f1, chosen = (fit_thresholds(probability, labels, by) for by in ("f1", "challenge"))
+    assert as_challenge(probability, labels, chosen) > as_challenge(probability, labels, by_f1) + 0.02
+    assert as_challenge(probability, labels, chosen) > as_challenge(probability, labels, [0.5] * 26)
+    assert chosen == fit_thresholds(probability, labels, "challenge")
+
+
+def test_no_single_threshold_betters_those_by_the_challenge_score():
+    """Try every threshold of every label beside the others that were chosen."""
+    probability, labels = many(60, 26, seed=3)
+    chosen = fit_thresholds(probability, labels, "challenge")
+    best = as_challenge(probability, labels, chosen)
+    for c in range(26):
+        for threshold in (*np.unique(probability[:, c]), 1.5):
+            tried = (*chosen[:c], float(threshold), *chosen[c + 1 :])
+            assert as_challenge(probability, labels, tried) <= best + 1e-9
+
+
+def test_the_climb_leaves_a_label_without_validation_rows_alone():
+    """Keep one half for labels that do not occur, though claims of them earn partial credit."""
+    probability, labels = many(200, 26)
+    labels[:, [3, 20]] = 0
+    chosen = fit_thresholds(probability, labels, "challenge")
+    assert (chosen[3], chosen[20]) == (0.5, 0.5)
+
+
+def test_a_climb_where_nothing_can_be_earned_ends_where_it_began():
+    """Keep the thresholds of F1 where sinus rhythm is the only label and every row has it or none."""
+    probability, labels = many(50, 26)
+    labels[:] = 0
+    labels[:25, challenge.CLASSES.index("NSR")] = 1
+    by_f1, chosen = (np.array(fit_thresholds(probability, labels, by)) for by in ("f1", "challenge"))
+    other = np.arange(26) != challenge.CLASSES.index("NSR")
+    assert (chosen[other] == 0.5).all()
+    assert as_challenge(probability, labels, chosen) == as_challenge(probability, labels, by_f1) == 0
+
+
+def test_the_challenge_has_26_labels():
+    """Refuse another task in one line."""
+    with pytest.raises(
+        SettingsError, match=r"of its 26 labels, and this task has 5; set train\.thresholds to youden or f1$"
+    ):
+        fit_thresholds(*many(20, 5), "challenge")
+
+
+def test_thresholds_are_numbers_that_a_contract_can_hold():
+    """Give one float a label, from 0 to just above 1, equal to what float32 makes of it."""
+    found = fit_thresholds(*many(300, 7), "youden")
+    assert [type(threshold) for threshold in found] == [float] * 7
+    assert all(0 <= threshold <= 1.001 and np.float32(threshold) == threshold for threshold in found)

@@ -18,8 +18,8 @@ PLUMBING = {"errors", "console", "catalog", "parsing", "params", "resolver", "__
 SETTLES = {"resolve": {"params", "resolver"}}  # for these stages, this plumbing makes the output
 KINDS = {"datasets", "frontends", "encodings", "models", "losses", "classifiers"}
 # What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
-# `segment` reads by the datasets too, but fetches nothing.
-THROUGH = {"download": "datasets"}
+THROUGH = {"download": "datasets", "segment": "datasets"}
+FETCHES = {"downloads", "transport"}  # `segment` reads by the datasets too, but fetches nothing
 
 
 def script(stage: str) -> str:
@@ -67,9 +67,10 @@ def reached(stage: str) -> set[str]:
 
 def needed(stage: str) -> set[str]:
     """List the modules whose change can change a stage's output."""
-    passed = PLUMBING - SETTLES.get(stage, set())
-    files = {file for file in reached(stage) if Path(file).stem not in passed}
-    return {file for file in files if Path(file).parent.name not in KINDS} | {script(stage)}
+    passed = PLUMBING - SETTLES.get(stage, set()) | (FETCHES if stage == "segment" else set())
+    files = {file for file in reached(stage) if Path(file).stem not in passed and Path(file).parent.name not in KINDS}
+    beside = {path for file in files for path in (ROOT / file).parent.glob(f"{Path(file).stem}_*.csv")}
+    return files | {path.relative_to(ROOT).as_posix() for path in beside} | {script(stage)}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -12,6 +12,7 @@ from pqrst import artifact, catalog, export
 from pqrst.artifact import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
+from pqrst.inference import Crop
 from pqrst.loaders import Standardisation
 from pqrst.parsing import parse
 
@@ -23,7 +24,7 @@ SMALL = {
 }
 
 
-def made(name, classes=3, task="single", standardise=BY_ROW):
+def made(name, classes=3, task="single", standardise=BY_ROW, **more):
     """Build a small untrained network with a contract."""
     module = catalog.load("models", name)
     torch.manual_seed(0)
@@ -35,6 +36,7 @@ def made(name, classes=3, task="single", standardise=BY_ROW):
         input={"shape": [1, 80], "side": list(columns)}, standardise=standardise, side=tuple(columns),
         standardise_side=Standardisation("train", (0.1,) * len(columns), (2.0,) * len(columns)) if columns else Standardisation("none"),
         output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
+        **more,
     )  # fmt: skip
     return artifact.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
 
@@ -73,6 +75,34 @@ def test_the_contract_travels_in_the_file(tmp_path):
     onnx.checker.check_model(tmp_path / "a.onnx")
     assert export.load(tmp_path / "a.onnx").contract == predictor.contract
     assert json.loads(json.dumps(asdict(export.open_run(tmp_path / "a.onnx").contract)))["classes"] == ["a", "b", "c"]
+
+
+def flat_and_ordinary():
+    """Give a row that is flat, one that never rises above half a thousandth, and an ordinary one."""
+    x = rows(3)
+    x[0] = 2.0
+    x[1] *= 1e-4
+    return x
+
+
+def test_a_flat_lead_stays_finite_in_the_file(tmp_path):
+    """Divide by no zero where the network itself does not, though the exporter leaves out a sum of 1e-8."""
+    predictor = made("simple_cnn")
+    export.write(predictor, tmp_path / "a.onnx")
+    found = export.load(tmp_path / "a.onnx").logits(flat_and_ordinary())
+    assert np.isfinite(found).all()
+    assert found == pytest.approx(predictor.logits(flat_and_ordinary()), abs=1e-4)
+
+
+def test_the_file_pools_the_crops_of_a_row(tmp_path):
+    """Take the larger logit of the two crops of 50 of 80 samples, after the whole row is standardised."""
+    small = made("simple_cnn", task="multi", crop=Crop(50, 30, "max"))
+    export.write(small, tmp_path / "a.onnx")
+    whole = torch.from_numpy(rows())
+    scaled = (whole - whole.mean(2, keepdim=True)) / whole.std(2, keepdim=True, correction=0)
+    with torch.inference_mode():
+        expected = torch.maximum(small.model(scaled[..., :50]), small.model(scaled[..., 30:]))
+    assert export.load(tmp_path / "a.onnx").logits(rows()) == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_no_rows_give_no_answers(tmp_path):

@@ -37,10 +37,24 @@ def rows(classes):
     return pd.DataFrame(cells, columns=["class", "side", "rows"])
 
 
+def believed(classes):
+    """Make the lines of a reliability table: three bins of all labels, and of each class."""
+    bins = {"bin": [0, 7, 14], "confidence": [0.01, 0.5, 0.98], "share": [0.0, 0.3, 0.9], "rows": [12000, 40, 19]}
+    return pd.concat([pd.DataFrame({"class": name, **bins}) for name in ("all labels", *classes)], ignore_index=True)
+
+
+def f1_by_class(classes):
+    """Make a table of F1 from 0 to 1, and rows from 0 to 18,000."""
+    share = np.linspace(0, 1, len(classes))
+    return pd.DataFrame({"class": classes, "f1": share, "rows": (18000 * share).astype(int)})
+
+
 DRAWINGS = {
     "confusion": lambda file, c: figures.confusion(18051 * np.eye(len(c), dtype=int), c, "run: test rows", file, NOTE),
     "curves": lambda file, c: figures.curves(curve(c), "run: precision recall, seed-17", file, NOTE),
     "learning": lambda file, _: figures.learning({"seed-17": history(9), "seed-18": history(7)}, "run: loss", file, NOTE),
+    "reliability": lambda file, c: figures.reliability(believed(c), "run: reliability, seed-17", file, NOTE),
+    "bars": lambda file, c: figures.bars(f1_by_class(c), "run: F1 of each label, seed-17", file, NOTE),
     "shares": lambda file, c: figures.shares(rows(c), "heartbeat, split kaggle: rows by class", file, NOTE),
 }  # fmt: skip
 
@@ -85,19 +99,22 @@ def test_equal_input_gives_equal_bytes(tmp_path, kind):
 def test_made_up_recordings_are_marked_in_the_picture(tmp_path, drawn, kind):
     """Print the note in a corner of the figure."""
     DRAWINGS[kind](tmp_path / "figure.png", FIVE)
-    assert [text.get_text() for text in drawn[0].texts] == [NOTE]
+    title = drawn[0].get_suptitle()
+    assert [text.get_text() for text in drawn[0].texts if text.get_text() != title] == [NOTE]
 
 
 @pytest.mark.parametrize(
     ("kind", "classes"),
-    [("confusion", FIVE), ("confusion", NINE), ("curves", MANY), ("shares", FIVE), ("shares", MANY)],
-)
+    [("confusion", FIVE), ("confusion", NINE), ("curves", MANY), ("shares", FIVE), ("shares", MANY),
+     ("reliability", MANY), ("bars", FIVE), ("bars", MANY)],
+)  # fmt: skip
 def test_no_word_leaves_the_picture(tmp_path, drawn, kind, classes):
     """Keep every title, name, label and legend inside the figure, for five classes and for twenty-six."""
     DRAWINGS[kind](tmp_path / "figure.png", classes)
-    figure, (axes,) = drawn[0], drawn[0].axes
-    words = [axes.title, *ticks(axes.xaxis), *ticks(axes.yaxis), *axes.texts, *figure.texts]
-    words += [text for legend in figure.legends for text in legend.get_texts()]
+    figure = drawn[0]
+    words = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        words += [axes.title, axes.xaxis.label, axes.yaxis.label, *ticks(axes.xaxis), *ticks(axes.yaxis), *axes.texts]
     for box in boxes(figure, words):
         assert box.x0 >= figure.bbox.x0
         assert box.y0 >= figure.bbox.y0
@@ -169,3 +186,28 @@ def test_a_tables_figure_shows_every_row_and_says_what_is_made_up(tmp_path):
         figures.rows(table, "Patients never seen", "j-kappa", tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("classes", [FIVE, MANY], ids=len)
+def test_bars_tell_every_class_its_rows_and_its_f1(tmp_path, drawn, classes):
+    """Stand in the table's order from above, no name over another, no number over the next, and no bar past the axis."""
+    DRAWINGS["bars"](tmp_path / "figure.png", classes)
+    figure, (axes,) = drawn[0], drawn[0].axes
+    names = ticks(axes.yaxis)
+    assert [name.get_text() for name in names][:: len(classes) - 1] == [f"{classes[0]} (0)", f"{classes[-1]} (18,000)"]
+    assert [text.get_text() for text in axes.texts][:: len(classes) - 1] == ["0.00", "1.00"]
+    for texts in (names, axes.texts):
+        assert all(above.y0 >= below.y1 for above, below in pairwise(boxes(figure, texts)))
+
+
+def test_reliability_leaves_out_bins_of_few_rows_but_for_all_labels(tmp_path, drawn):
+    """Draw the diagonal, each label where a bin has twenty rows, and all labels over them in every bin."""
+    DRAWINGS["reliability"](tmp_path / "figure.png", FIVE)
+    above, below = drawn[0].axes
+    assert [len(line.get_xdata()) for line in above.lines] == [2, *([2] * len(FIVE)), 3]
+    assert [text.get_text() for text in above.get_legend().get_texts()] == [
+        "as said",
+        "each label, bins of 20 rows or more",
+        "all labels",
+    ]
+    assert [bar.get_height() for bar in below.patches] == [12000, 40, 19]

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import butter, filtfilt
 
 from pqrst.errors import SettingsError
-from pqrst.filters import band_pass
+from pqrst.filters import band_pass, resampled
 from pqrst.params import BandPass
 from pqrst.parsing import parse
 
@@ -37,6 +37,28 @@ def test_it_is_scipys_forward_backward_filter():
     b, a = butter(5, (0.5, 50.0), btype="bandpass", fs=360.0)
     expected = filtfilt(b, a, noise)
     assert np.abs(band_pass(noise, 360.0, *BAND) - expected)[:, 3600:-3600].max() < 1e-4
+
+
+@pytest.mark.parametrize(("have", "want"), [(500, 100), (257, 500), (1000, 500)])
+def test_a_wave_is_the_same_wave_at_another_rate(have, want):
+    """Give 60 s of 3 Hz at the other rate, but for the ends, in float32."""
+    out = resampled(wave(3.0, have)[None], have, want)
+    assert out.shape == (1, 60 * want)
+    assert out.dtype == np.float32
+    assert np.abs(out[0] - np.sin(2 * np.pi * 3 * np.arange(out.shape[1]) / want))[want:-want].max() < 0.01
+
+
+def test_what_the_lower_rate_cannot_hold_is_gone():
+    """Leave nothing of 80 Hz at 100 Hz, where it would stand as 20 Hz."""
+    assert np.abs(resampled(wave(80.0, 500)[None], 500, 100)[0, 100:-100]).max() < 0.01
+
+
+def test_a_rate_is_the_ratio_of_two_whole_numbers():
+    """Halve four samples, and double them, each lead by itself."""
+    x = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    assert resampled(x, 2, 1).shape == (2, 2)
+    assert resampled(x, 1, 2).shape == (2, 8)
+    assert not resampled(x, 1, 2)[1].any()
 
 
 @pytest.mark.parametrize(("low", "high", "order"), [(0.0, 50.0, 5), (50.0, 0.5, 5), (0.5, 50.0, 0), (0.5, 50.0, 11)])

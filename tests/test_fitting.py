@@ -25,6 +25,8 @@ TRAIN = Train(
     epochs=2, seeds=2, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
     scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.5,
     augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
+    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="loss",
+    thresholds="none", resident_gb=2.0,
 )  # fmt: skip
 RUN = RunSettings(
     run="tiny", system="heartbeat", family="tests", dataset="beats", input="windows/beats", split="kaggle", task="single",
@@ -85,7 +87,7 @@ def epochs(monkeypatch):
 
 
 def fit(folder, opened, run=RUN):
-    fitting.train([run], opened, fitting.Places(folder / "out", folder / "scratch"), silent)
+    fitting.train([run], {"": opened}, fitting.Places(folder / "out", folder / "scratch"), silent)
     return folder / "out"
 
 
@@ -256,7 +258,7 @@ def test_several_labels_train_without_them(tmp_path, opened):
 def test_each_value_of_a_run_gets_its_folder(tmp_path, opened):
     """Lay the networks of each value below the value's name, and say the value in the contract."""
     runs = [replace(RUN, seeds=(9,), value=str(rate), train=replace(TRAIN, lr=rate)) for rate in (0.01, 0.1)]
-    fitting.train(runs, opened, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent)
+    fitting.train(runs, {"": opened}, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent)
     folders = artifact.members(tmp_path / "out")
     assert [folder.relative_to(tmp_path / "out").as_posix() for folder in folders] == ["0.01/seed-9", "0.1/seed-9"]
     assert [artifact.read_contract(folder).value for folder in folders] == ["0.01", "0.1"]
@@ -279,7 +281,7 @@ sys.path.insert(0, {tests!r})
 import test_fitting as t
 from pqrst import fitting, sides
 opened = sides.open_data(Path({data!r}) / "x", Path({data!r}) / "split")
-fitting.train([t.RUN], opened, fitting.Places(Path({out!r}), Path({out!r} + "-scratch")), t.silent, int(sys.argv[1]))
+fitting.train([t.RUN], {{'': opened}}, fitting.Places(Path({out!r}), Path({out!r} + "-scratch")), t.silent, int(sys.argv[1]))
 """
 
 
@@ -299,7 +301,7 @@ def test_trainings_stand_side_by_side_on_a_cpu_only(tmp_path, opened, monkeypatc
     monkeypatch.setattr(fitting, "side_by_side", lambda jobs, n: given.append((len(jobs), n)))
     monkeypatch.setattr(training, "device", lambda _: torch.device(where))
     runs = [replace(RUN, value=value) for value in "abc"]
-    fitting.train(runs, opened, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent, 3)
+    fitting.train(runs, {"": opened}, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent, 3)
     assert given == [(3 * len(RUN.seeds), workers)]
 
 
@@ -312,7 +314,7 @@ def test_the_log_is_told_of_each_member_and_epoch(tmp_path, opened):
         yield lambda row: told.append((member, row["epoch"]))
 
     places = fitting.Places(tmp_path / "out", tmp_path / "scratch")
-    fitting.train([replace(RUN, value="0.5")], opened, places, logger)
+    fitting.train([replace(RUN, value="0.5")], {"": opened}, places, logger)
     assert told == [(f"0.5/seed-{seed}", epoch) for seed in (9, 10) for epoch in (1, 2)]
 
 

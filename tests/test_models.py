@@ -15,8 +15,17 @@ from pqrst.parsing import parse
 
 NAMES = catalog.names("models")
 SHAPES = {"signal": [(1, 187), (2, 360), (12, 1000)], "image": [(3, 64, 64), (1, 64, 64), (3, 72, 48)]}
-ON_SHAPES = [(name, shape) for name in NAMES for shape in SHAPES[catalog.load("models", name).ACCEPTS]]
-SMALL = [(name, SHAPES[catalog.load("models", name).ACCEPTS][0]) for name in NAMES]
+TWELVE = ("isibrno", "mvms")  # they know each of the twelve standard leads
+
+
+def shapes(name):
+    """List the shapes of input that a network is tried on."""
+    accepted = SHAPES[catalog.load("models", name).ACCEPTS]
+    return [(12, samples) for _, samples in accepted] if name in TWELVE else accepted
+
+
+ON_SHAPES = [(name, shape) for name in NAMES for shape in shapes(name)]
+SMALL = [(name, shapes(name)[0]) for name in NAMES]
 
 COUNTS = {  # spec 6; (model, input, classes): trainable parameters
     ("simple_cnn", (1, 187), 5): 52_229,
@@ -25,19 +34,42 @@ COUNTS = {  # spec 6; (model, input, classes): trainable parameters
     ("coupled_cnn", (1, 187), 5): 1_686_725,
     ("attention_cnn", (1, 3600), 2): 7_400_322,
     ("rhythm_cnn", (2, 240), 4): 13_364,
+    ("incepse", (12, 1000), 5): 1_157_765,
+    ("incepse", (12, 1000), 71): 1_191_623,
+    ("incepse_meta", (12, 1000), 52): 934_564,
+    ("incepse_meta", (12, 1000), 71): 937_015,
+    ("inception1d", (12, 250), 71): 516_167,
+    ("xresnet1d101", (12, 250), 5): 1_872_261,
+    ("xresnet1d101", (12, 250), 71): 1_880_775,
+    ("s4", (12, 250), 71): 748_615,  # ours, none published
+    ("resu_dense", (12, 4096), 26): 7_206_746,
+    ("ribeiro", (12, 4096), 6): 6_421_910,
+    ("ribeiro", (12, 4096), 26): 6_524_330,
+    ("mvms", (12, 1000), 5): 2_244_747,
+    ("mvms", (12, 1000), 26): 2_247_456,
+    ("mvms", (12, 1000), 71): 2_253_261,
+    ("isibrno", (12, 8192), 26): 6_547_794,
     ("efficientnet_b0", (3, 224, 224), 9): 4_019_077,
     ("efficientnet_b0", (3, 224, 224), 11): 4_021_639,
     ("efficientnet_b0", (3, 224, 224), 31): 4_047_259,
     ("efficientnet_b0", (3, 224, 224), 1000): 5_288_548,
 }
 
-DROPOUTS = {  # spec 4.2 and 1.6, in the order of the layers
+DROPOUTS = {  # spec 4.2, 1.6, 2.2, 2.5, 2.6, 5.2 and 5.4, in the order of the layers
     "simple_cnn": [],
     "four_layer_cnn": [0.3] * 3,
     "residual_cnn": [0.3] * 6,
     "coupled_cnn": [0.2, 0.3, 0.5, 0.5],
     "attention_cnn": [0.5],
     "efficientnet_b0": [0.2],
+    "incepse": [0.05],
+    "incepse_meta": [0.3, 0.2, 0.2, 0.3],
+    "inception1d": [0.25, 0.5],
+    "xresnet1d101": [0.25, 0.5],
+    "resu_dense": [0.5],
+    "ribeiro": [0.2] * 8,
+    "mvms": [],
+    "isibrno": [0.5],
 }
 
 
@@ -62,9 +94,9 @@ def logits(model, inputs):
     return getattr(output, "logits", output)
 
 
-def settled(name, shape):
+def settled(name, shape, seed=0):
     """Build a network whose batch norms have seen one batch, in evaluation mode."""
-    model = built(name, shape)
+    model = built(name, shape, seed=seed)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             layer.momentum = None  # take the batch's own statistics whole
@@ -117,16 +149,28 @@ def test_any_shape_gives_finite_logits(name, shape):
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize(("name", "shape"), SMALL)
-def test_the_gradient_reaches_every_parameter(name, shape):
-    """Leave no weight without a gradient."""
-    model = settled(name, shape)
+def unreached(name, shape, seed):
+    """Name the weights without a gradient, once those that start as nought, and so shut others off, have moved."""
+    model = settled(name, shape, seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if not weight.any():
+                weight.fill_(0.1)
     out = logits(model, batch(name, shape))
     (out * torch.arange(1.0, 6.0)).sum().backward()
     for key, weight in model.named_parameters():
         assert weight.grad is not None, key
         assert weight.grad.isfinite().all(), key
-        assert weight.grad.any(), key
+    return {key for key, weight in model.named_parameters() if not weight.grad.any()}
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL)
+def test_the_gradient_reaches_every_parameter(name, shape):
+    """Leave no weight without a gradient from each of four starts: a squeeze of two or three ReLUs may start shut."""
+    left = unreached(name, shape, 0)
+    for seed in range(1, 4):
+        left = left and left & unreached(name, shape, seed)
+    assert left == set()
 
 
 @pytest.mark.parametrize(("name", "shape"), SMALL)
@@ -174,7 +218,7 @@ def test_an_input_of_the_other_kind_is_refused(name):
 @pytest.mark.parametrize("name", DROPOUTS)
 def test_dropout_stands_where_it_was_published(name):
     """Find the published dropout rates in the order of the layers."""
-    model = built(name, SHAPES[catalog.load("models", name).ACCEPTS][0])
+    model = built(name, shapes(name)[0])
     assert [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)] == DROPOUTS[name]
 
 

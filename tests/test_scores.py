@@ -10,7 +10,7 @@ import yaml
 from sklearn import metrics
 from torchmetrics.functional import classification
 
-from pqrst import params, resolver, scores
+from pqrst import challenge, params, resolver, scores
 from pqrst.errors import SettingsError
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
@@ -29,9 +29,12 @@ PUBLISHED = {  # spec 4.5: weighted recall, specificity, precision, F1; spec 7: 
 }
 COLUMNS = [f"{word}_{mean}" for mean in ("weighted", "macro") for word in ("recall", "specificity", "precision", "f1")]
 NAMES = [
-    "accuracy", "auroc_macro", "average_precision_macro", "calibration_error", "f1_macro", "f1_weighted", "j_kappa", "kappa", "precision_macro",
-    "precision_weighted", "recall_macro", "recall_weighted", "specificity_macro", "specificity_weighted",
+    "accuracy", "auroc_labels", "auroc_macro", "auroc_micro", "average_precision_macro", "average_precision_micro", "calibration_error",
+    "challenge_2021", "f1_macro", "f1_weighted", "f2_macro", "g2_macro", "hamming_loss", "j_kappa", "kappa", "kappa_macro", "precision_macro",
+    "precision_weighted", "recall_macro", "recall_micro", "recall_micro_picked_on_test", "recall_weighted", "specificity_macro",
+    "specificity_micro", "specificity_micro_picked_on_test", "specificity_weighted",
 ]  # fmt: skip
+OF_SEVERAL = ("hamming_loss", "challenge_2021")  # scores that only several labels a row have
 
 
 def expand(text):
@@ -99,10 +102,14 @@ def test_a_class_that_is_never_predicted_scores_nothing():
 
 
 def test_a_perfect_guess_scores_one_everywhere():
-    """Give one for every score that params.yaml may name, and no calibration error."""
+    """Give one for every score that params.yaml may name, no calibration error, and the number of classes."""
     labels = np.array([0, 1, 2, 1])
     found = {name: scores.score(name, labels, np.eye(3)[labels], labels, "NSV") for name in scores.names()}
-    assert found == dict.fromkeys(NAMES, 1.0) | {"calibration_error": 0.0}
+    assert {name for name, value in found.items() if np.isnan(value)} == set(OF_SEVERAL)
+    expected = dict.fromkeys(NAMES, 1.0) | {"calibration_error": 0.0, "auroc_labels": 3.0}
+    assert {name: found[name] for name in found if name not in OF_SEVERAL} == pytest.approx(
+        {name: expected[name] for name in expected if name not in OF_SEVERAL}
+    )
 
 
 @pytest.mark.parametrize("mean", ["macro", "weighted"])
@@ -317,3 +324,151 @@ def test_calibration_error_by_hand():
     probability = np.array([[0.9, 0.1], [0.9, 0.1]])
     assert scores.calibration_error(np.array([0, 1]), probability) == pytest.approx(0.4)
     assert scores.calibration_error(np.array([[1, 0], [0, 0]]), probability) == pytest.approx((0.4 + 0.1) / 2)
+
+
+SEVERAL = np.array(
+    [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+)  # labels by row; the last label never occurs
+CLAIMED = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]])
+
+
+def by_label(n=500, classes=6, rate=0.2):
+    """Make up several labels a row, probabilities that know a little of them, and decisions; one label never occurs."""
+    rng = np.random.default_rng(1)
+    labels = (rng.random((n, classes)) < rate).astype(np.int8)
+    labels[:, -1] = 0
+    probability = (0.5 * rng.random(labels.shape) + 0.3 * labels).round(2).astype(np.float32)  # rounded: with ties
+    return labels, probability, (probability > 0.5).astype(np.int8)
+
+
+def test_the_areas_over_labels_agree_with_scikit_learn():
+    """Average over the five labels that occur, pool the cells of all six, and count the five."""
+    labels, probability, _ = by_label()
+    found = {name: scores.score(name, labels, probability, None, "ABCDEF") for name in NAMES if name.startswith("a")}
+    five = labels[:, :5], probability[:, :5]
+    assert found["auroc_labels"] == 5
+    assert found["auroc_macro"] == pytest.approx(metrics.roc_auc_score(*five, average="macro"))
+    assert found["auroc_micro"] == pytest.approx(metrics.roc_auc_score(labels, probability, average="micro"))
+    assert found["average_precision_macro"] == pytest.approx(metrics.average_precision_score(*five, average="macro"))
+    micro = metrics.average_precision_score(labels, probability, average="micro")
+    assert found["average_precision_micro"] == pytest.approx(micro)
+
+
+def test_f2_and_g2_by_hand():
+    """Weigh the record with two labels by one half, as the Challenge of 2020 does, and any other by one.
+
+    Label 0: hit ½ + 1. Label 1: missed ½, wrong 1. Label 2: hit 1, wrong 1 of the record without labels. Label 3: left out.
+    """
+    f2, g2 = (scores.score(name, SEVERAL, None, CLAIMED, "ABCD") for name in ("f2_macro", "g2_macro"))
+    assert f2 == pytest.approx((1 + 0 + 5 / 6) / 3)
+    assert g2 == pytest.approx((1 + 0 + 1 / 2) / 3)
+    one = scores.score("f2_macro", np.array([0, 0, 1]), None, np.array([0, 1, 1]), "AB")
+    assert one == pytest.approx((5 / 9 + 5 / 6) / 2)  # one label a row: hit 1, missed 1; hit 1, wrong 1
+
+
+def test_f2_agrees_with_scikit_learn_given_the_same_weights():
+    """Hold F-beta of weighted records against a peer library, over the labels that occur or are claimed."""
+    labels, _, said = by_label()
+    weight = 1 / np.maximum(labels.sum(axis=1), 1)
+    five = labels[:, :5], said[:, :5]
+    expected = metrics.fbeta_score(*five, beta=2, average="macro", sample_weight=weight)
+    assert said[:, 5].sum() == 0
+    assert scores.score("f2_macro", labels, None, said, "ABCDEF") == pytest.approx(expected)
+
+
+def test_kappa_of_labels_agrees_with_scikit_learn():
+    """Average Cohen's κ over the labels that have one: not over one that neither occurs nor is claimed."""
+    labels, _, said = by_label()
+    expected = np.mean([metrics.cohen_kappa_score(labels[:, c], said[:, c]) for c in range(5)])
+    assert scores.score("kappa_macro", labels, None, said, "ABCDEF") == pytest.approx(expected)
+    # label 0 is right everywhere; 1 has no hit of 1 true, 1 said: -1/3; 2 has one of 1 true, 2 said: 1/2
+    assert scores.score("kappa_macro", SEVERAL, None, CLAIMED, "ABCD") == pytest.approx((1 - 1 / 3 + 1 / 2) / 3)
+
+
+def test_wrong_cells_by_hand_and_by_scikit_learn():
+    """Count three wrong cells of sixteen."""
+    assert scores.score("hamming_loss", SEVERAL, None, CLAIMED, "ABCD") == 3 / 16
+    labels, _, said = by_label()
+    assert scores.hamming_loss(labels, said) == pytest.approx(metrics.hamming_loss(labels, said))
+
+
+def test_the_pooled_recall_and_specificity_by_hand():
+    """Find three of four true cells, and leave ten of twelve false ones alone."""
+    assert scores.score("recall_micro", SEVERAL, None, CLAIMED, "ABCD") == 3 / 4
+    assert scores.score("specificity_micro", SEVERAL, None, CLAIMED, "ABCD") == 10 / 12
+
+
+def slow_challenge(labels, outputs):
+    """Score outputs as the Challenge's rules say in words: one record, one label and one output after the other."""
+    weights, normal = challenge.weights().tolist(), challenge.CODES.index("426783006")
+    labels, outputs = ([{k for k in range(26) if row[k]} for row in rows] for rows in (labels, outputs))
+
+    def total(answers):
+        matrix = [[0.0] * 26 for _ in range(26)]
+        for record, answer in zip(labels, answers, strict=True):
+            classes = max(len(record | answer), 1)
+            for true in record:
+                for said in answer:
+                    matrix[true][said] += 1 / classes
+        return sum(weights[true][said] * matrix[true][said] for true in range(26) for said in range(26))
+
+    correct, inactive = total(labels), total([{normal}] * len(labels))
+    return 0.0 if correct == inactive else (total(outputs) - inactive) / (correct - inactive)
+
+
+def challenge_case(rng):
+    """Draw labels and outputs of 1 to 60 records, thin or dense, some of them empty."""
+    shape = (int(rng.integers(1, 61)), 26)
+    labels, outputs = (rng.random(shape) < rng.choice([0, 0.02, 0.1, rng.random() ** 3]) for _ in range(2))
+    labels |= rng.random() < 0.02
+    labels[rng.random(shape[0]) < rng.choice([0, 0.3, 0.9])] = False
+    outputs[rng.random(shape[0]) < rng.choice([0, 0.3])] = False
+    return labels, outputs
+
+
+def test_the_challenge_score_is_the_slow_one():
+    """Agree to nine digits with the rules written as loops on two thousand cases, negative and empty ones among them."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(2000):
+        labels, outputs = challenge_case(rng)
+        found.append(scores.challenge_2021(labels, outputs))
+        assert found[-1] == pytest.approx(slow_challenge(labels.tolist(), outputs.tolist()), rel=1e-9, abs=1e-9)
+    assert min(found) < 0 < max(found)
+    assert found.count(0) > 20
+
+
+@pytest.mark.parametrize("classes", [("AF",), ("AF", "PVC"), ("NSR", "SA")])
+def test_the_challenge_score_of_the_labels_themselves_is_one(classes):
+    """Give 1 to the labels, 0 to sinus rhythm alone, and ignore outputs for records without a label."""
+    labels = np.zeros((3, 26), bool)
+    labels[:2, [challenge.CLASSES.index(name) for name in classes]] = True
+    normal, anything = np.zeros_like(labels), labels.copy()
+    normal[:, challenge.CLASSES.index("NSR")] = True
+    anything[2] = True
+    assert scores.challenge_2021(labels, labels) == 1
+    assert scores.challenge_2021(labels, normal) == 0
+    assert scores.challenge_2021(labels, anything) == 1
+
+
+def test_the_challenge_score_by_hand():
+    """Answer one record of AF by AF and PVC: half of 1 and of what PVC earns for AF, between those of NSR and AF."""
+    labels, outputs = np.zeros((1, 26), np.int8), np.zeros((1, 26), np.int8)
+    labels[0, 0] = outputs[0, 0] = outputs[0, challenge.CLASSES.index("PVC")] = 1
+    # weights of the official table: AF for AF 1, PVC for AF 0.375, NSR for AF 0.25
+    assert scores.challenge_2021(labels, outputs) == pytest.approx(((1 + 0.375) / 2 - 0.25 / 2) / (1 - 0.25 / 2))
+
+
+@pytest.mark.parametrize("rows", [0, 5])
+def test_the_challenge_score_is_nothing_where_sinus_rhythm_is_all_there_is(rows):
+    """Give 0 where labels and sinus rhythm earn the same, whatever is answered."""
+    labels = np.zeros((6, 26), bool)
+    labels[:rows, challenge.CLASSES.index("NSR")] = True
+    assert scores.challenge_2021(labels, np.ones_like(labels)) == 0
+
+
+def test_the_challenge_score_is_of_its_own_classes():
+    """Give the score by name where the classes are those of the Challenge in their order, and no number elsewhere."""
+    labels = np.eye(26, dtype=np.int8)
+    assert scores.score("challenge_2021", labels, None, labels, challenge.CLASSES) == 1
+    assert np.isnan(scores.score("challenge_2021", labels, None, labels, challenge.CLASSES[::-1]))
+    assert np.isnan(scores.score("challenge_2021", SEVERAL, None, CLAIMED, "ABCD"))

@@ -53,7 +53,7 @@ def write_member(folder, seed, opened):
 def score(folder, trained, opened):
     """Evaluate into a folder."""
     to = scoring.Places(folder / "scores", folder / "plots", folder / "headline.json")
-    return scoring.evaluate(trained, opened, WANTED, to)
+    return scoring.evaluate(trained, {"": opened}, WANTED, to)
 
 
 @pytest.fixture(scope="module")

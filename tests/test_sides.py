@@ -1,15 +1,18 @@
 """A split as a folder."""
 
-from dataclasses import replace
+import importlib.util
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst import sides
-from pqrst.arrays import Bundle, Meta, Writer, digest
+from pqrst import sides, splits
+from pqrst.arrays import Bundle, LabelTask, Meta, Writer, digest
 from pqrst.errors import DataError, LeakError, SettingsError
-from pqrst.params import Split
+from pqrst.params import Split, parts_of, write
 
 META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
 FILES = ["cut", "cut/sides.npy", "cut/split.json"]
@@ -354,3 +357,253 @@ def test_a_split_says_what_its_kind_needs(given):
     """A split by row draws, the others read a membership; none does both."""
     with pytest.raises(SettingsError, match="a split by"):
         Split(**given)
+
+
+LABELS = ("NORM", "IMI", "AMI", "SR")
+TASKS = {
+    "super": LabelTask({"NORM": ("NORM",), "MI": ("IMI", "AMI")}),
+    "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
+}
+STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
+
+
+def test_a_task_gathers_stored_labels_into_its_classes():
+    """A class is there where any of its members is, whatever its number; 2 is needed where the task says so."""
+    assert TASKS["super"].classes == ("NORM", "MI")
+    assert TASKS["super"].of(STORED, LABELS).tolist() == [[1, 0], [0, 1], [0, 1], [0, 0], [1, 0], [0, 0]]
+    assert TASKS["sure"].of(STORED, LABELS).tolist() == [[0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]]
+    assert TASKS["sure"].of(STORED, LABELS).dtype == np.int16
+
+
+SEVERAL = replace(META, task="multi", classes=LABELS)
+
+
+def several(stored=STORED, **columns):
+    """Give recordings with several labels each, one of each person, in folds 1, 1, 9, 9, 10, 10 unless told otherwise."""
+    n = len(stored)
+    usual = {"record": [f"r{place}" for place in range(n)], "patient": [f"p{place}" for place in range(n)], "start": 0}
+    folds = {"fold_official": ["1", "1", "9", "9", "10", "10"]} if n == 6 else {}
+    return Bundle(SEVERAL, np.zeros((n, 1, 4)), np.asarray(stored), pd.DataFrame(usual | folds | columns))
+
+
+def save_several(folder, given):
+    with Writer(folder, (1, 4), "float32") as writer:
+        writer.add(given.x, given.y, given.rows)
+        writer.finish(given.meta)
+    return folder
+
+
+OFFICIAL = Split("official", ("1",), ("10",), held=("9",))
+
+
+def test_published_folds_train_choose_and_test(tmp_path):
+    """Take the held fold for validation, and draw nothing."""
+    told = sides.write(several(), "official", OFFICIAL, tmp_path / "cut")
+    assert sides.read(tmp_path / "cut").sides.tolist() == [0, 0, 1, 1, 2, 2]
+    assert told.endswith("no patient on two sides")
+
+
+def test_a_row_without_a_label_of_the_task_is_left_out(tmp_path):
+    """Rows 3 and 5 have none of the two classes; a task that keeps them keeps all six rows, and none counts as labelled."""
+    sides.write(several(), "official", OFFICIAL, tmp_path / "super", TASKS["super"])
+    sides.write(several(), "official", OFFICIAL, tmp_path / "sure", TASKS["sure"])
+    dropped, kept = sides.read(tmp_path / "super"), sides.read(tmp_path / "sure")
+    assert dropped.sides.tolist() == [0, 0, 1, -1, 2, -1]
+    assert kept.sides.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dropped.told["rows"] == {"train": 2, "validation": 1, "test": 1}
+    assert kept.told["labels"] == {"train": 0, "validation": 1, "test": 1}
+
+
+def test_an_opened_part_has_the_classes_of_its_task_in_their_order(tmp_path):
+    """Give 0/1 labels of each part's own task, and the data but once."""
+    data = save_several(tmp_path / "x", several())
+    for name, task in TASKS.items():
+        sides.write(several(), f"official/{name}", replace(OFFICIAL, task=name), tmp_path / "split" / name, task)
+    found = sides.open_parts(data, tmp_path / "split", ["sure", "super", "sure"])
+    assert list(found) == ["sure", "super"]
+    assert found["super"].bundle.meta.classes == ("NORM", "MI")
+    assert found["sure"].bundle.meta.classes == ("SR", "AMI")
+    assert found["sure"].bundle.y.tolist() == [[0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]]
+    assert found["super"].bundle.class_counts(found["super"].sides.rows("train")).tolist() == [1, 1]
+    assert found["super"].learned != found["sure"].learned
+    assert found["super"].digest == sides.open_data(data, tmp_path / "split" / "super").digest
+
+
+def test_the_same_rows_under_another_task_are_learned_anew(tmp_path):
+    """Two tasks with the same sides and names of classes, but other members, are not one training."""
+    data = save_several(tmp_path / "x", several())
+    for name, member in (("one", "IMI"), ("two", "AMI")):
+        task = LabelTask({"NORM": ("NORM",), "MI": (member,)}, drop_empty=False)
+        sides.write(several(), name, OFFICIAL, tmp_path / "split" / name, task)
+    found = sides.open_parts(data, tmp_path / "split", ["one", "two"])
+    assert found["one"].learned != found["two"].learned
+
+
+def test_a_split_without_parts_is_opened_under_no_name(tmp_path):
+    """Open the folder itself."""
+    data = save_several(tmp_path / "x", several())
+    sides.write(several(), "official", OFFICIAL, tmp_path / "split")
+    found = sides.open_parts(data, tmp_path / "split", [""])
+    assert found[""].digest == sides.open_data(data, tmp_path / "split").digest
+
+
+def stage(name, monkeypatch):
+    """Import the script of a stage."""
+    folder = Path(__file__).resolve().parents[1] / "stages"
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    spec = importlib.util.spec_from_file_location(f"stage_{name}", folder / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_stage_writes_each_part_into_its_own_folder(tmp_path, monkeypatch):
+    """Lay two parts under their split's name and a plain split beside it, each with its own task."""
+    parts = replace(
+        OFFICIAL, parts={"super": {"task": "super"}, "sure": {"task": "sure", "held": [], "test": ["9", "10"]}}
+    )
+    told = {
+        "splits": {"official": asdict(parts), "plain": asdict(OFFICIAL)},
+        "tasks": {k: asdict(t) for k, t in TASKS.items()},
+    }
+    write(tmp_path / "split.yaml", told)
+    save_several(tmp_path / "x", several(fold_official=["1", "1", "1", "9", "10", "10"]))
+    stage("split", monkeypatch).main(settings=tmp_path / "split.yaml", windows=tmp_path / "x", out=tmp_path / "out")
+    found = sorted(
+        file.parent.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("split.json")
+    )
+    assert found == ["official/super", "official/sure", "plain"]
+    made = {name: sides.read(tmp_path / "out" / name) for name in found}
+    assert made["official/sure"].told["split"] == "official/sure"
+    assert made["official/sure"].rows("test").tolist() == [3, 4, 5]
+    assert made["plain"].told["task_of"] is None
+    assert made["official/super"].told["task_of"] == {
+        "members": {"NORM": ["NORM"], "MI": ["IMI", "AMI"]}, "least": 1, "drop_empty": True,
+    }  # fmt: skip
+
+
+def sources(n=40, seed=0):
+    """Give recordings of four sources, some of whose people recur, and some of whose signals lie in two sources."""
+    rng = np.random.default_rng(seed)
+    fold = np.repeat(["a", "b", "extra", "few"], n)
+    patient = np.where(fold == "b", [f"p{place // 2}" for place in range(4 * n)], "")
+    signal = np.array([f"s{place}" for place in range(4 * n)])
+    signal[n : n + 4] = signal[:4]  # the first of b are in a too
+    signal[2 * n : 2 * n + 2] = signal[3 * n : 3 * n + 2]  # and those of extra among the few
+    return several(rng.integers(0, 2, (4 * n, 4)), fold_source=fold, patient=patient, about_signal=signal)
+
+
+GROUP = Split("source", test=("b",), by="group", validation=0.25, seed=3, whole=("few",))
+DRAWN = replace(GROUP, test=(), test_share=0.25)
+
+
+def sides_of(made, given):
+    """Count the rows of each source on each side, and those that are left out."""
+    fold = given.rows["fold_source"].to_numpy()
+    return {name: [int((made.sides[fold == name] == side).sum()) for side in (0, 1, 2, -1)] for name in np.unique(fold)}
+
+
+def test_a_source_is_left_out_and_its_doubles_do_not_train(tmp_path):
+    """Test on all of b, train and choose by the others, and leave out the rows of a that b holds too."""
+    given = sources()
+    told = sides.write(given, "b", GROUP, tmp_path / "cut")
+    made, fold = sides.read(tmp_path / "cut"), given.rows["fold_source"].to_numpy()
+    assert sides_of(made, given)["b"] == [0, 0, 40, 0]
+    assert (made.sides[:4] == splits.UNUSED).all()
+    assert sides_of(made, given)["few"] == [40, 0, 0, 0]
+    assert set(fold[made.rows("validation")]) == {"a", "extra"}
+    assert [abs(sides_of(made, given)["a"][1] - 9) <= 1, sides_of(made, given)["a"][3]] == [True, 4]
+    assert told.endswith("no recording or signal on two sides, no patient of those known; 120 rows without")
+
+
+def test_the_parts_that_must_stay_whole_may_be_left_out(tmp_path):
+    """Test on the whole of it, and not on its doubles elsewhere."""
+    given = sources()
+    sides.write(given, "few", replace(GROUP, test=("few",)), tmp_path / "cut")
+    found = sides_of(sides.read(tmp_path / "cut"), given)
+    assert found["few"] == [0, 0, 40, 0]
+    assert found["extra"][3] == 2
+
+
+def test_test_rows_are_drawn_within_each_source_but_of_those_that_stay_whole(tmp_path):
+    """Draw a quarter of each source, a quarter of the rest to choose by, and let the few train but for doubles."""
+    given = sources()
+    sides.write(given, "random", DRAWN, tmp_path / "cut")
+    made = sides.read(tmp_path / "cut")
+    found = sides_of(made, given)
+    assert found["few"][1:3] == [0, 0]
+    for name in ("a", "b", "extra"):
+        train, validation, test, out = found[name]
+        assert abs(test - 10) <= 3
+        assert abs(validation - 7.5) <= 3
+        assert train + validation + test + out == 40
+    assert made.told["groups_shared"] == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_group_stands_on_two_sides_whatever_is_drawn(tmp_path, seed):
+    """Keep people and signals that lie in several sources on one side, the later one."""
+    given = sources(seed=seed)
+    sides.write(given, "random", replace(DRAWN, seed=seed), tmp_path / "cut")
+    made = sides.read(tmp_path / "cut").sides
+    for column in ("patient", "about_signal"):
+        assert splits.overlap(made, given.rows[column].to_numpy(str)) == {}
+    signal = given.rows["about_signal"].to_numpy(str)
+    doubles = [made[signal == name] for name in np.unique(signal) if (signal == name).sum() == 2]
+    assert len(doubles) == 6
+    assert all(pair.max() >= 0 for pair in doubles)  # one of the two is left at least
+
+
+def test_pieces_of_one_recording_stay_together(tmp_path):
+    """Never divide the rows of a recording that was cut into several."""
+    given = several(np.tile([[1, 0, 0, 1], [0, 1, 0, 0]], (60, 1)), fold_source="a", patient="",
+                    record=[f"r{place // 4}" for place in range(120)])  # fmt: skip
+    sides.write(given, "random", replace(DRAWN, whole=()), tmp_path / "cut")
+    assert splits.overlap(sides.read(tmp_path / "cut").sides, given.rows["record"].to_numpy(str)) == {}
+
+
+def test_a_source_all_of_whose_signals_are_tested_elsewhere_is_left_out(tmp_path):
+    """Deal nothing out where every row is a double of a test row."""
+    signal = [f"s{place % 8}" for place in range(16)] + [f"t{place}" for place in range(8)]
+    fold = ["a"] * 8 + ["b"] * 8 + ["c"] * 8
+    given = several(np.ones((24, 4), int), fold_source=fold, patient="", about_signal=signal)
+    sides.write(given, "b", replace(GROUP, whole=()), tmp_path / "cut")
+    assert sides_of(sides.read(tmp_path / "cut"), given)["a"] == [0, 0, 0, 8]
+
+
+def test_a_split_by_group_is_the_same_each_time(tmp_path):
+    """Write the same bytes from the same seed, and other sides from another."""
+    for name, seed in (("one", 1), ("two", 1), ("other", 2)):
+        sides.write(sources(), "random", replace(DRAWN, seed=seed), tmp_path / name)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    assert (sides.read(tmp_path / "one").sides != sides.read(tmp_path / "other").sides).any()
+
+
+def test_a_split_by_group_needs_several_labels(tmp_path):
+    """Name the setting and what to do."""
+    given = bundle()
+    with pytest.raises(
+        SettingsError, match=r"datasets\.toy\.splits\.mine: a split by group needs a multi-label dataset"
+    ):
+        sides.write(given, "mine", Split("cut", test=("test",), by="group"), tmp_path / "cut")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"test": ("a",), "test_share": 0.2}, {}, {"test": ("a",), "train": ("b",)}, {"test_share": 0.2, "fold": ""}],
+)
+def test_a_split_by_group_says_what_it_needs(given):
+    """It reads one membership, and either leaves parts out or draws."""
+    with pytest.raises(
+        SettingsError, match="a split by group needs fold and either test or test_share; all else trains"
+    ):
+        Split(**({"fold": "source", "by": "group"} | given))
+
+
+def test_parts_differ_from_their_split_in_what_they_say():
+    """Complete each part by what it shares, and give a split without parts as its own."""
+    parts = {"random": {"test_share": 0.25}, "b": {"test": ["b"], "seed": 4}}
+    split = Split("source", by="group", validation=0.25, seed=3, whole=("few",), parts=parts)
+    assert parts_of(split, "splits.x") == {"random": DRAWN, "b": replace(GROUP, seed=4)}
+    assert parts_of(DRAWN, "splits.x") == {"": DRAWN}

@@ -29,6 +29,22 @@ def test_a_part_on_two_sides_is_one_line():
         splits.members(FOLD, ["train"], ["train", "test"], "x")
 
 
+def test_published_parts_may_be_held_for_validation():
+    """Folds 1, 9 and 10 train, choose and test; fold 11 is in none."""
+    sides = splits.members(np.array(["1", "9", "10", "11"]), ["1"], ["10"], "s", ["9"])
+    assert sides.tolist() == [splits.TRAIN, splits.VALIDATION, splits.TEST, splits.UNUSED]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "held", "said"),
+    [(["1"], ["2"], ["1"], "train and for validation"), (["1"], ["2"], ["2"], "validation and for test")],
+)
+def test_a_held_part_has_no_other_side(train, test, held, said):
+    """What chooses neither trains nor tests."""
+    with pytest.raises(SettingsError, match=rf"x names the part '.' for {said}; give it one side"):
+        splits.members(np.array(["1", "2"]), train, test, "x", held)
+
+
 def test_numbers_as_memberships_are_text():
     """Published folds 1, 2, 10 are chosen by their names."""
     sides = splits.members(np.array([1, 2, 10]).astype(str), ["1", "2"], ["10"], "s")
@@ -198,3 +214,112 @@ def test_rows_at_random_are_drawn_as_the_original_drew_them():
     assert np.bincount(sides).tolist() == [11_059, 2_765, 3_456]
     assert np.array_equal(sides, splits.at_random(17_280, 0.2, 0.2, 42))
     assert not np.array_equal(sides, splits.at_random(17_280, 0.2, 0.2, 43))
+
+
+def by_group(group):
+    """List the rows of each group."""
+    return sorted(np.flatnonzero(group == one).tolist() for one in np.unique(group))
+
+
+def test_a_group_is_all_that_hangs_together_by_any_name():
+    """Rows 0 and 1 share a patient, 1 and 2 a recording; 3 and 4 a signal; row 5 nothing."""
+    patient = np.array(["a", "a", "", "", "", "b"])
+    record = np.array(["r1", "r2", "r2", "r3", "r4", "r5"])
+    signal = np.array(["s1", "s2", "s3", "s4", "s4", ""])
+    assert by_group(splits.groups([patient, record, signal])) == [[0, 1, 2], [3, 4], [5]]
+
+
+def test_an_empty_name_is_nobody():
+    """Rows without any name are a group each, and do not hang together."""
+    assert by_group(splits.groups([np.array(["", "", "a"])])) == [[0], [1], [2]]
+
+
+def test_the_same_text_in_two_columns_is_two_names():
+    """A patient 1 and a recording 1 have nothing to do with each other."""
+    assert by_group(splits.groups([np.array(["1", "2"]), np.array(["2", "3"])])) == [[0], [1]]
+
+
+def test_groups_are_those_of_a_plain_search():
+    """Join names one row after the other, as one would by hand, on random names of which many are empty."""
+    rng = np.random.default_rng(0)
+    columns = [np.where(rng.random(60) < 0.5, "", rng.integers(0, 25, 60).astype(str)) for _ in range(3)]
+    expected = list(range(60))
+    for one, other in np.ndindex(60, 60):
+        if any(column[one] == column[other] != "" for column in columns):
+            expected = [expected[one] if place == expected[other] else place for place in expected]
+    assert by_group(splits.groups(columns)) == by_group(np.array(expected))
+
+
+def dealt(labels, shares, seed=0, sizes=None):
+    """Deal units out."""
+    sizes = np.ones(len(labels), int) if sizes is None else sizes
+    return splits.stratified(labels, sizes, shares, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_rarest_label_is_dealt_first(seed):
+    """Two units of eight have the rare label beside the common one: each side gets one, and four of the common."""
+    labels = np.array([[1, 1], [1, 1], *[[0, 1]] * 6])
+    sides = dealt(labels, (0.5, 0.5), seed)
+    assert sorted(sides[:2].tolist()) == [0, 1]
+    assert np.bincount(sides).tolist() == [4, 4]
+
+
+def test_units_without_a_label_are_dealt_by_size():
+    """Of eight units of three rows without labels, three quarters are six."""
+    sides = dealt(np.zeros((8, 2), int), (0.75, 0.25), sizes=np.full(8, 3))
+    assert np.bincount(sides).tolist() == [6, 2]
+
+
+SHARES = (0.72, 0.08, 0.2)
+
+
+def many(units=3000, seed=0):
+    """Make up labels from common to rare, and groups of one to three rows."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 4, units)
+    rate = np.array([0.6, 0.3, 0.1, 0.03, 0.01, 0.005])
+    return rng.binomial(sizes[:, None], rate), sizes
+
+
+def test_every_side_gets_its_share_of_every_label():
+    """Lie within two rows of the exact share of each label, and of all rows, on every side."""
+    labels, sizes = many()
+    sides = dealt(labels, SHARES, sizes=sizes)
+    for side, share in enumerate(SHARES):
+        assert np.abs(labels[sides == side].sum(axis=0) - share * labels.sum(axis=0)).max() <= 2
+        assert abs(sizes[sides == side].sum() - share * sizes.sum()) <= 2
+
+
+def test_no_unit_goes_to_a_side_without_a_share():
+    """Give a test side of nothing nothing."""
+    labels, sizes = many(500)
+    assert set(dealt(labels, (0.9, 0.1, 0.0), sizes=sizes).tolist()) == {splits.TRAIN, splits.VALIDATION}
+
+
+def test_dealing_is_seeded():
+    """The same seed deals alike, another otherwise."""
+    labels, sizes = many(300)
+    one, two, other = (dealt(labels, SHARES, seed, sizes) for seed in (1, 1, 2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_groups_of_train_rows_are_dealt_as_wholes():
+    """Three rows a group stay on one side; test and unused rows stay as they were, and so does what was given."""
+    given = np.repeat([splits.TRAIN, splits.TEST, splits.UNUSED], [90, 6, 3]).astype(np.int8)
+    group, labels = np.repeat([f"g{n}" for n in range(33)], 3), np.tile([[1, 0], [0, 1], [1, 1]], (33, 1))
+    sides = splits.hold_out_by_group(given, labels, group, (0.5, 0.2, 0.3), np.random.default_rng(0))
+    assert np.bincount(sides[:90]).tolist() == [45, 18, 27]
+    assert splits.overlap(sides[:90], group[:90]) == {}
+    assert np.array_equal(sides[90:], given[90:])
+    assert (given[:90] == splits.TRAIN).all()
+
+
+def test_nothing_is_dealt_where_nothing_trains():
+    """Leave the sides of a part whose every row is a test row or unused."""
+    given = np.array([splits.TEST, splits.UNUSED], np.int8)
+    found = splits.hold_out_by_group(
+        given, np.ones((2, 1), int), np.array(["a", "b"]), SHARES, np.random.default_rng(0)
+    )
+    assert found.tolist() == given.tolist()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -41,9 +41,15 @@ class Record:
     gain: tuple[float, ...] | None = None  # converter steps per mV, by lead; None where `signal` is in `units` already
     zero: tuple[int, ...] | None = None
     units: str = "mV"
-    label: int | tuple[int, ...] | None = None  # of the whole recording
+    label: int | tuple[int, ...] | None = (
+        None  # of the whole recording: its class, or a number for each label, 0 = absent
+    )
     marks: Marks | None = None
     folds: Mapping[str, str] = field(default_factory=dict)  # published memberships of the whole recording
+    about: Mapping[str, str] = field(default_factory=dict)  # what is known of person and device, such as age and sex
+    numbers: Mapping[str, float] = field(
+        default_factory=dict
+    )  # what a network may take beside the signal; nan = missing
     quality: tuple[str, ...] = ()
 
     def millivolts(self) -> np.ndarray:
@@ -52,6 +58,25 @@ class Record:
             return self.signal.astype(np.float32)
         zero, gain = np.asarray(self.zero)[:, None], np.asarray(self.gain)[:, None]
         return ((self.signal - zero) / gain).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """A task made of a multi-label database's stored labels: each of its classes is one stored label or several."""
+
+    members: Mapping[str, tuple[str, ...]]  # class of the task -> stored labels, any of which makes it
+    least: int = 1  # the stored number from which a label counts
+    drop_empty: bool = True  # whether a row without a label of the task is left out
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+    def of(self, stored: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Give 0/1 labels (rows, classes) from stored ones (rows, names)."""
+        places = {name: place for place, name in enumerate(names)}
+        chosen = [[places[name] for name in members] for members in self.members.values()]
+        return np.stack([(stored[:, columns] >= self.least).any(axis=1) for columns in chosen], axis=1).astype(np.int16)
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ from pqrst.arrays import Meta, move_into_place, write_json, write_text
 from pqrst.cards import card
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
-from pqrst.inference import logits
+from pqrst.inference import Crop, logits
 from pqrst.loaders import Standardisation, beside, standardise
 from pqrst.parsing import convert, parse
 
-SCHEMA = 2
+SCHEMA = 3
 WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
+NUMBERS_AT_ONCE = 2**26  # of rows turned to float32 together: 256 MiB
 SMALLEST = 1e-12  # probability whose logarithm is still taken
 TIMES = ("seconds", "samples_per_second", "gpu_memory_gb", "gpu_utilisation")  # differ from one repetition to the next
 
@@ -61,6 +62,9 @@ class Contract:
     leak: str = ""  # whom train and test share
     calibration: Calibration = field(default_factory=Calibration)
     thresholds: tuple[float, ...] = ()  # of each label of a multi-label task; none: 0.5
+    thresholds_by: str = ""  # what they were chosen for, on validation rows
+    part: str = ""  # of the split
+    crop: Crop = field(default_factory=Crop)
     schema: int = SCHEMA
 
 
@@ -78,7 +82,7 @@ class Predictor(ABC):
         chosen = None
         if self.contract.side:
             chosen = beside(side, self.contract.input["side"], self.contract.side).astype(np.float32)
-        parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 4096))
+        parts = np.array_split(np.arange(len(rows)), max(1, -(-rows.size // NUMBERS_AT_ONCE)))
         return np.concatenate([self.part(rows[part], None if chosen is None else chosen[part]) for part in parts])
 
     def probabilities(self, rows: np.ndarray, side: np.ndarray | None = None) -> np.ndarray:
@@ -109,7 +113,7 @@ class NetworkPredictor(Predictor):
         ]
         if side is not None:
             inputs.append(standardise(torch.from_numpy(side).to(where), self.contract.standardise_side))
-        return logits(self.model, tuple(inputs)).cpu().numpy()
+        return logits(self.model, tuple(inputs), crop=self.contract.crop).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,8 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
         return EstimatorPredictor(contract, _estimator(folder / ESTIMATOR, contract))
     module = catalog.load("models", contract.model)
     settings = parse(module.Params, contract.model_settings, f"{folder}/contract.json: model_settings")
-    model = module.build(tuple(contract.input["shape"]), len(contract.classes), settings)
+    shape = contract.crop.shape(tuple(contract.input["shape"]))
+    model = module.build(shape, len(contract.classes), settings)
     _fill(model, folder / WEIGHTS, device)
     return NetworkPredictor(contract, model.to(device, memory_format=torch.channels_last).eval())
 

@@ -32,7 +32,8 @@ def digests(kind: str, name: str) -> dict[str, str]:
         module = waiting.pop()
         text = (folder / f"{module}.py").read_bytes()
         found[f"{kind}/{module}.py"] = hashlib.sha256(text).hexdigest()
-        for table in folder.glob(f"{module}_*.gz"):  # a table that ships beside its module
+        tables = [path for path in folder.glob(f"{module}_*.*") if path.suffix in (".csv", ".gz")]
+        for table in tables:  # that ship beside their module
             found[f"{kind}/{table.name}"] = hashlib.sha256(table.read_bytes()).hexdigest()
         waiting += [m for m in _shared(ast.parse(text), kind) if f"{kind}/{m}.py" not in found]
     return dict(sorted(found.items()))

@@ -22,7 +22,7 @@ from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, conne
 SUMS = "SHA256SUMS.txt"
 USUAL = Patience()
 
-__all__ = ["Patience", "Source", "checksums", "exists", "fetch", "read_text", "written"]
+__all__ = ["Patience", "Source", "alone", "check", "checksums", "exists", "fetch", "provenance", "read_text", "written"]
 
 
 @dataclass
@@ -167,23 +167,23 @@ def fetch(
         sleep: waits between tries.
     """
     names, link = list(dict.fromkeys(names)), connect(source, patience)
-    _check(link, names, dest)
+    check(link, names, dest)
     room = scratch / hashlib.sha256(source.shown().encode()).hexdigest()[:12]
     with written(dest):
         shutil.rmtree(dest, ignore_errors=True)
         room.mkdir(parents=True, exist_ok=True)
     sums = checksums(source, patience, sleep) if sums is None else sums
-    with _alone(room), progress(None, f"{len(names)} files", "B") as count:
+    with alone(room), progress(None, f"{len(names)} files", "B") as count:
         copied = count
         if link.folder is None:
             _Transfer(source, room, sums, optional, patience, sleep, count).run(names)
             link = connect(Source(f"{(room / 'whole').resolve()}", source.kind), patience)
             copied = lambda _: None  # noqa: E731 (these bytes were counted when they came)
         found = _assemble(link, names, dest, sums=sums, optional=optional, count=copied)
-    return _provenance(source.kind, found, sums)
+    return provenance(source.kind, found, sums)
 
 
-def _provenance(kind: str, found: Mapping[str, str], sums: Mapping[str, str]) -> dict[str, Any]:
+def provenance(kind: str, found: Mapping[str, str], sums: Mapping[str, str]) -> dict[str, Any]:
     """Say what came, in words that are the same wherever and whenever it came."""
     listing = "".join(f"{found[name]}  {name}\n" for name in sorted(found))
     return {
@@ -195,7 +195,8 @@ def _provenance(kind: str, found: Mapping[str, str], sums: Mapping[str, str]) ->
     }
 
 
-def _check(link: Link, names: Collection[str], dest: Path) -> None:
+def check(link: Link, names: Collection[str], dest: Path) -> None:
+    """Refuse a name that leads out of its source, and a download over its own source."""
     for name in names:
         path = PurePosixPath(name)
         bad = path.is_absolute() or not path.name or ".." in path.parts or re.search(r"[\\\x00-\x1f]", name)
@@ -264,7 +265,7 @@ def _read(source: Source, name: str, patience: Patience, sleep: Sleep) -> str:
 
 
 @contextmanager
-def _alone(room: Path) -> Iterator[None]:
+def alone(room: Path) -> Iterator[None]:
     """Keep other processes out of a room in scratch, so that they never mix their bytes."""
     with written(room), room.with_suffix(".lock").open("w") as file:
         try:

@@ -1,16 +1,22 @@
 """From probabilities to scores, per-class detail and curves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pqrst import scores
+from pqrst import label_intervals, scores
 
 HEADLINE = ("accuracy", "f1_weighted", "f1_macro", "auroc_macro")
 CURVE_POINTS = 200
+INTERVALS = (
+    "auroc_macro", "average_precision_macro", "auroc_micro", "average_precision_micro", "f1_macro", "accuracy", "challenge_2021",
+)  # fmt: skip
+SUBGROUPS = ("about_sex", "about_age", "about_device", "about_source")
+SUBGROUP_SCORES = ("auroc_macro", "auroc_labels", "f1_macro", "challenge_2021")
+BOOTSTRAP_SEED = 20_210_401
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,44 @@ def per_class(labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -
     return [
         {"class": name, **{key: values[place] for key, values in found.items()}} for place, name in enumerate(classes)
     ]
+
+
+def intervals(
+    labels: np.ndarray, probability: np.ndarray, decided: np.ndarray, patients: np.ndarray, classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Give the 95 % intervals by patient of a multi-label task's main scores, and what speaks against each."""
+    found = {}
+    for name in INTERVALS:
+        if np.isfinite(scores.score(name, labels, probability, decided, classes)):
+            outputs = probability if name in label_intervals.AREAS else decided
+            found[name] = asdict(label_intervals.interval(name, labels, outputs, patients, seed=BOOTSTRAP_SEED))
+    return found
+
+
+def subgroups(
+    labels: np.ndarray, probability: np.ndarray, decided: np.ndarray, about: pd.DataFrame, classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Score the rows of each sex, age, device and source apart, where the database knows them."""
+    found = []
+    for column in (name for name in SUBGROUPS if name in about):
+        values = about[column].astype(str)
+        groups = values.map(_decade) if column == "about_age" else values
+        for group in sorted(set(groups)):
+            rows = (groups == group).to_numpy()
+            told = {"by": column.rpartition("_")[2], "group": group or "unknown", "rows": int(rows.sum())}
+            parts = (labels[rows], probability[rows], decided[rows])
+            measured = {name: scores.score(name, *parts, classes) for name in SUBGROUP_SCORES}
+            found.append(told | {name: None if np.isnan(value) else value for name, value in measured.items()})
+    return found
+
+
+def _decade(age: str) -> str:
+    """Name the twenty years that an age lies in."""
+    try:
+        start = int(float(age.removeprefix(">"))) // 20 * 20
+    except ValueError:
+        return ""
+    return "80 and more" if start >= 80 else f"{start:02d} to {start + 19}"
 
 
 def by_group(labels: np.ndarray, decided: np.ndarray, groups: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:

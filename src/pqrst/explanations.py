@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pqrst import catalog, loaders
 from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.errors import DataError, SettingsError
+from pqrst.inference import pooled
 from pqrst.intervals import LEVEL, REPLICATES
 from pqrst.loaders import standardise
 
@@ -56,6 +57,11 @@ def received_by_step(predictor: Predictor, rows: np.ndarray) -> np.ndarray:
         raise DataError(
             f"run {network.contract.run}: model {network.contract.model} has no attention to show; "
             "use integrated_gradients or occlusion, which explain any network"
+        )
+    if network.contract.crop.starts(rows.shape[-1]):
+        raise DataError(
+            f"run {network.contract.run} decides by crops of {network.contract.crop.samples} samples, each with a map of its "
+            "own; use integrated_gradients or occlusion, which explain the whole"
         )
     parts = []
     with _evaluating(network.model), torch.inference_mode():
@@ -208,7 +214,7 @@ def _log_odds(network: NetworkPredictor) -> Callable[..., Tensor]:
     """Make a function of prepared rows, classes and side: ln p/(1 − p) of each row's class, which never saturates."""
 
     def score(x: Tensor, targets: Tensor, *side: Tensor) -> Tensor:
-        logits = network.model(x, *side)
+        logits = pooled(network.model, (x, *side), network.contract.crop)
         own = logits.gather(1, targets[:, None])
         if network.contract.task == "multi":
             return own[:, 0]

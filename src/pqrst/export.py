@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pqrst import artifact
 from pqrst.artifact import Contract, NetworkPredictor, Predictor, contract_of
 from pqrst.errors import DataError
+from pqrst.inference import pooled
 from pqrst.loaders import standardise
 
 KEY = "pqrst.contract"  # of the file's metadata
@@ -40,7 +41,7 @@ class Exported(nn.Module):
         inputs = [standardise(rows, self.contract.standardise)]
         if side is not None:
             inputs.append(standardise(side, self.contract.standardise_side))
-        logits = self.model(*inputs)
+        logits = pooled(self.model, tuple(inputs), self.contract.crop)
         warm = logits / self.contract.calibration.temperature
         return logits, torch.softmax(warm, dim=1) if self.contract.task == "single" else torch.sigmoid(warm)
 

@@ -13,6 +13,7 @@ INK, SIZE, DPI = "#33415c", (6.0, 4.2), 110
 COLOURS = ("#33415c", "#c1440e", "#1b998b", "#8e44ad", "#e09f3e", "#5b8e7d", "#d1495b", "#30638e")
 DASHES = ("-", "--", ":", "-.")  # one kind for each round of the colours
 FEW = 8  # so many classes fit a figure of the usual size
+ROWS_OF_BIN = 20  # of one label: the share of fewer is noise
 
 
 def _save(figure: Figure, file: Path, note: str) -> None:
@@ -122,3 +123,37 @@ def rows(table: pd.DataFrame, title: str, heading: str, file: Path) -> None:
     axes.margins(y=0.6 / len(table))
     figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=4)
     _save(figure, file, "x: synthetic recordings" if made_up else "")
+
+
+def reliability(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
+    """Draw the share of true rows over confidence: the first class of the table over the others, and its rows by bin."""
+    figure, axes = _axes(title, "", "share of true rows", (SIZE[0], SIZE[1] + 1))
+    below, grid = figure.add_subplot(sharex=axes), figure.add_gridspec(2, 1, height_ratios=(3, 1))
+    axes.set_subplotspec(grid[0])
+    below.set_subplotspec(grid[1])
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linestyle="--", linewidth=1, label="as said")
+    name = str(table["class"].iloc[0])
+    first, others = table[table["class"] == name], table[(table["class"] != name) & (table["rows"] >= ROWS_OF_BIN)]
+    for place, (_, part) in enumerate(others.groupby("class", sort=False)):
+        label = "_" if place else f"each label, bins of {ROWS_OF_BIN} rows or more"
+        axes.plot(part["confidence"], part["share"], color="#9fb3d1", linewidth=0.6, label=label)
+    axes.plot(first["confidence"], first["share"], color=INK, linewidth=1.8, marker="o", markersize=4, label=name)
+    below.bar(first["confidence"], first["rows"], width=0.02, color=INK)
+    below.set(xlabel="confidence", ylabel="rows", yscale="symlog", xlim=(-0.02, 1.02))
+    below.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelbottom=False)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    _save(figure, file, note)
+
+
+def bars(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
+    """Draw the F1 of each class as a bar, from a table of class, f1 and rows, the number of its true rows."""
+    names = [f"{name} ({rows:,})" for name, rows in zip(table["class"], table["rows"], strict=True)]
+    figure, axes = _axes("", "F1 (true rows after each name)", "", (SIZE[0], 0.19 * len(table) + 1.2))
+    figure.suptitle(title, fontsize=10)
+    drawn = axes.barh(np.arange(len(table)), table["f1"], 0.7, color=INK)
+    axes.bar_label(drawn, labels=[f"{value:.2f}" for value in table["f1"]], fontsize=7, padding=2)
+    axes.set_yticks(np.arange(len(table)), names, fontsize=8)
+    axes.set(xlim=(0, 1.08), ylim=(len(table) - 0.4, -0.6), xticks=np.arange(0, 1.1, 0.2))
+    _save(figure, file, note)

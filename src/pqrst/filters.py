@@ -1,5 +1,7 @@
 """Filters of whole recordings, applied before they are cut."""
 
+from fractions import Fraction
+
 import numpy as np
 
 
@@ -18,3 +20,11 @@ def band_pass(signal: np.ndarray, fs: float, band: tuple[float, float], order: i
     sections = butter(order, band, btype="bandpass", fs=fs, output="sos")
     # float64: an edge of 0.5 Hz lies so near to zero that float32 would ring
     return np.asarray(sosfiltfilt(sections, signal.astype(np.float64), axis=-1, padlen=settles(order)), np.float32)
+
+
+def resampled(signal: np.ndarray, have: float, want: float) -> np.ndarray:
+    """Bring (leads, samples) from one rate to another, in Hz, by a polyphase filter; float32."""
+    from scipy.signal import resample_poly  # noqa: PLC0415 (costs a second, and most recordings need none)
+
+    ratio = Fraction(want / have).limit_denominator(1000)
+    return np.asarray(resample_poly(signal.astype(np.float64), ratio.numerator, ratio.denominator, axis=1), np.float32)

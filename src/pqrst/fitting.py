@@ -1,8 +1,10 @@
 """Every value and seed of one run, trained: data and split in, a folder per trained network out."""
 
 import hashlib
+import inspect
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +15,9 @@ import torch
 
 from pqrst import artifact, catalog, loaders, training
 from pqrst.console import log
-from pqrst.decisions import Calibration, calibrate
+from pqrst.decisions import Calibration, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
-from pqrst.inference import logits
+from pqrst.inference import Rows, logits
 from pqrst.params import RunSettings
 from pqrst.parsing import parse
 from pqrst.sides import Opened
@@ -57,22 +59,28 @@ def settings_digest(s: RunSettings) -> str:
     chosen = {
         key: value
         for key, value in asdict(s).items()
-        if key not in ("seeds", "run", "value", "system", "family", "split")
+        if key not in ("seeds", "run", "value", "system", "family", "split", "part")
     }
-    chosen["train"] = {key: value for key, value in chosen["train"].items() if key != "seeds"}
+    # how many seeds there are, and what is fitted or where rows lie once they are learned, change no training
+    chosen["train"] = {k: v for k, v in chosen["train"].items() if k not in ("seeds", "thresholds", "resident_gb")}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
-def train(variants: Sequence[RunSettings], opened: Opened, places: Places, logger: Logger, workers: int = 1) -> None:
+def train(
+    variants: Sequence[RunSettings], parts: Mapping[str, Opened], places: Places, logger: Logger, workers: int = 1
+) -> None:
     """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch."""
     training.prepare_process(variants[0].train.threads)
-    jobs = [partial(_train_one, s, seed, opened, places, logger) for s in variants for seed in s.seeds]
+    jobs = [partial(_train_one, s, seed, parts[s.part], places, logger) for s in variants for seed in s.seeds]
     side_by_side(jobs, workers if training.device(variants[0].train.device).type == "cpu" else 1)
 
 
 def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger: Logger) -> None:
     where, rows = training.device(s.train.device), opened.sides.rows("train")
-    standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
+    if s.train.standardise == "unit":
+        standardisation = loaders.to_unit(opened.bundle.meta)
+    else:
+        standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
     run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s))
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
@@ -84,17 +92,23 @@ def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger
         data = _data(run, where, seed)
         fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch)
     learned = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
-    contract = replace(learned, calibration=_calibration(run, fitted, data))
+    calibration, thresholds = _decisions(run, fitted, data)
+    contract = replace(learned, calibration=calibration, thresholds=thresholds)
     artifact.save(places.out / member, contract, artifact.of_network(fitted.weights), fitted.history)
 
 
-def _calibration(run: Prepared, fitted: training.Fitted, data: training.Data) -> Calibration:
-    """Fit the temperature of the best epoch's weights on the validation rows."""
+def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> tuple[Calibration, tuple[float, ...]]:
+    """Fit temperature and thresholds of the chosen epoch's weights, on the validation rows."""
+    t, task = run.settings.train, run.settings.task
     model = _build(run)
     model.load_state_dict(fitted.weights)
     model.to(data.validation_y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found = logits(model, data.validation_x).cpu().numpy()
-    return calibrate(found, data.validation_y.cpu().numpy(), run.settings.task)
+    found = logits(model, data.validation_x, crop=training.crop_of(t)).cpu().numpy()
+    labels = data.validation_y.cpu().numpy()
+    calibration = calibrate(found, labels, task)
+    if task == "single" or t.thresholds == "none":
+        return calibration, ()
+    return calibration, fit_thresholds(probabilities(found, task, calibration.temperature), labels, t.thresholds)
 
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
@@ -129,13 +143,16 @@ def _build(run: Prepared) -> torch.nn.Module:
     s, bundle = run.settings, run.opened.bundle
     module = catalog.load("models", s.model)
     p = parse(module.Params, s.model_settings, f"models.{s.model}")
-    return module.build(tuple(bundle.x.shape[1:]), len(bundle.meta.classes), p)
+    shape = training.crop_of(s.train).shape(tuple(bundle.x.shape[1:]))
+    return module.build(shape, len(bundle.meta.classes), p)
 
 
 def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
     s, module = run.settings, catalog.load("losses", run.settings.loss)
-    counts = run.opened.bundle.class_counts(run.opened.sides.rows("train"))
-    loss = module.build(s.task, counts, parse(module.Params, s.loss_settings, f"losses.{s.loss}"))
+    rows = run.opened.sides.rows("train")
+    p = parse(module.Params, s.loss_settings, f"losses.{s.loss}")
+    more = {"rows": len(rows)} if "rows" in inspect.signature(module.build).parameters else {}
+    loss = module.build(s.task, run.opened.bundle.class_counts(rows), p, **more)
     return training.Lesson(lambda: _build(run), loss.to(where), s.train)
 
 
@@ -148,14 +165,26 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     weights = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
     augmentation = loaders.Augmentation(t.augment, seed)
     return training.Data(
-        train_x=(loaders.resident(bundle.x, rows, run.standardisation, where, augmentation), *_side(run, rows, where)),
+        train_x=(_rows(run, rows, where, augmentation), *_side(run, rows, where)),
         train_y=labels.to(where),
-        validation_x=(loaders.resident(bundle.x, chosen, run.standardisation, where), *_side(run, chosen, where)),
+        validation_x=(_rows(run, chosen, where, loaders.Augmentation()), *_side(run, chosen, where)),
         validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
         n_classes=len(bundle.meta.classes),
         class_weights=weights if t.class_weight_alpha else None,
         row_weights=loaders.sampling_weights(labels, counts, t.sampler_ratio) if t.sampler_ratio else None,
     )
+
+
+def _rows(run: Prepared, rows: np.ndarray, where: torch.device, a: loaders.Augmentation) -> Rows:
+    """Bring rows to the device, or leave them on disk where they would not fit."""
+    x, room = run.opened.bundle.x, run.settings.train.resident_gb * 1e9
+    if len(rows) * math.prod(x.shape[1:]) * 4 <= room or not isinstance(x, np.memmap):
+        return loaders.resident(x, rows, run.standardisation, where, a)
+    if a.kind != "none":
+        raise SettingsError(
+            f"run {run.settings.run}: augmented rows must fit into train.resident_gb ({room / 1e9:g}); raise it"
+        )
+    return loaders.streamed(x, rows, run.standardisation, where)
 
 
 def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:
@@ -170,7 +199,8 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
         input=artifact.input_of(meta), standardise=run.standardisation, side=run.side.columns,
         standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split,
-        leak=run.opened.sides.leak, best_epoch=best_epoch,
+        leak=run.opened.sides.leak, best_epoch=best_epoch, part=s.part, crop=training.crop_of(s.train),
+        thresholds_by="" if s.task == "single" else s.train.thresholds,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
     )  # fmt: skip

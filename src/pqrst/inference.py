@@ -1,12 +1,62 @@
-"""A network applied to many rows."""
+"""A network applied to many rows, whole or in crops."""
 
+import math
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 BATCH_ROWS = 512
+BATCH_NUMBERS = 2**21  # of the input; beyond, layers of many channels would fill the memory
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The stretches of a row that a network sees one by one, and how their logits become the row's."""
+
+    samples: int = 0  # 0: the whole row
+    step: int = 0  # between the starts of two; 0: one from the middle
+    pool: str = "max"  # or mean, element by element
+
+    def starts(self, length: int) -> list[int]:
+        """Give where the crops of a row start; the last ends with the row."""
+        rest = length - self.samples
+        if not self.samples or rest <= 0:
+            return []
+        if not self.step:
+            return [rest // 2]
+        return sorted({*range(0, rest + 1, self.step), rest})
+
+    def shape(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        """Give the shape of what the network sees of a row (leads, T)."""
+        return (*row[:-1], min(self.samples, row[-1])) if self.samples else row
+
+
+class Rows(Protocol):
+    """Rows on a device, or read from disk when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: Tensor, /) -> Tensor: ...
+
+    def split(self, size: int, /) -> Iterable[Tensor]: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+Inputs = tuple[Rows, ...]  # rows, and for some networks the numbers that stand beside them
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many processor threads from here on."""
+    torch.set_num_threads(count)
 
 
 def precision(name: str, where: torch.device) -> AbstractContextManager[Any]:
@@ -14,12 +64,20 @@ def precision(name: str, where: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(where.type, torch.bfloat16) if name == "bf16" else nullcontext()
 
 
-Inputs = tuple[torch.Tensor, ...]  # rows, and for some networks the numbers that stand beside them
+def pooled(model: nn.Module, inputs: tuple[Tensor, ...], crop: Crop) -> Tensor:
+    """Give the logits of a batch, over the crops of each row where there are any."""
+    rows, *side = inputs
+    starts = crop.starts(rows.shape[-1])
+    if not starts:
+        return model(rows, *side)
+    found = torch.stack([model(rows[..., start : start + crop.samples], *side) for start in starts])
+    return found.amax(dim=0) if crop.pool == "max" else found.mean(dim=0)
 
 
-def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32") -> torch.Tensor:
+def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32", crop: Crop = Crop()) -> Tensor:
     """Give the logits of many rows, in evaluation mode, float32 (rows, classes)."""
     model.eval()
-    parts = zip(*(x.split(BATCH_ROWS) for x in inputs), strict=True)
+    size = max(1, min(BATCH_ROWS, BATCH_NUMBERS // math.prod(crop.shape(tuple(inputs[0].shape[1:])))))
+    parts = zip(*(x.split(size) for x in inputs), strict=True)
     with torch.inference_mode(), precision(precision_name, inputs[0].device):
-        return torch.cat([model(*part).float() for part in parts])
+        return torch.cat([pooled(model, part, crop).float() for part in parts])

@@ -2,22 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from pqrst.errors import SettingsError
+from pqrst.arrays import Meta
+from pqrst.errors import DataError, SettingsError
 
 EPSILON = 1e-8
 CHUNK_ROWS = 8192
 MASK_SAMPLES = 20
-Kind = Literal["none", "row", "train"]
+Kind = Literal["none", "row", "train", "train_all", "unit"]
 
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Numbers that bring a row to zero mean and unit deviation; `row` takes them from each row and lead itself."""
+    """Numbers that bring a row to zero mean and unit deviation; `row` takes them from each row and lead itself.
+
+    `train` has one pair for each lead, `train_all` one for all leads, both fitted on train rows; `unit` goes back from the
+    converter's steps to their unit.
+    """
 
     kind: Kind
     mean: tuple[float, ...] = ()  # by lead or channel, fitted on train rows
@@ -25,18 +31,27 @@ class Standardisation:
 
 
 def fit_standardisation(kind: Kind, x: np.ndarray, train_rows: np.ndarray) -> Standardisation:
-    """Fit on train rows only: x is (rows, leads, time) or (rows, channels, height, width)."""
-    if kind != "train":
+    """Fit on train rows only: x is (rows, leads, time) or (rows, channels, height, width); a missing number counts nowhere."""
+    if kind not in ("train", "train_all"):
         return Standardisation(kind)
     axes = (0, *range(2, x.ndim))
-    total, squares, count = np.zeros(x.shape[1]), np.zeros(x.shape[1]), 0
+    total, squares, count = np.zeros((3, x.shape[1]))
     for start in range(0, len(train_rows), CHUNK_ROWS):
         part = x[train_rows[start : start + CHUNK_ROWS]].astype(np.float64)
-        total, squares = total + part.sum(axes), squares + (part**2).sum(axes)
-        count += part.size // x.shape[1]
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        total, squares = total + np.nansum(part, axes), squares + np.nansum(part**2, axes)
+        count += np.isfinite(part).sum(axes)
+    if kind == "train_all":
+        total, squares, count = (np.full(x.shape[1], values.sum()) for values in (total, squares, count))
+    mean = total / np.maximum(count, 1)
+    deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0))
     return Standardisation(kind, tuple(mean.tolist()), tuple(deviation.tolist()))
+
+
+def to_unit(meta: Meta) -> Standardisation:
+    """Give the numbers that turn a Bundle's converter steps into their unit; rows that are in it already stay."""
+    if meta.gain is None or meta.zero is None:
+        return Standardisation("none")
+    return Standardisation("unit", tuple(map(float, meta.zero)), meta.gain)
 
 
 def standardise(x: torch.Tensor, s: Standardisation) -> torch.Tensor:
@@ -46,9 +61,15 @@ def standardise(x: torch.Tensor, s: Standardisation) -> torch.Tensor:
     axes = tuple(range(2, x.ndim))
     if s.kind == "row":
         mean = x.mean(axes, keepdim=True)
-        return (x - mean) / ((x - mean).square().mean(axes, keepdim=True).sqrt() + EPSILON)
+        return (x - mean) / _divisor((x - mean).square().mean(axes, keepdim=True).sqrt())
     shape = (1, -1, *(1 for _ in axes))
-    return (x - x.new_tensor(s.mean).view(shape)) / (x.new_tensor(s.deviation).view(shape) + EPSILON)
+    scaled = (x - x.new_tensor(s.mean).view(shape)) / _divisor(x.new_tensor(s.deviation).view(shape))
+    return torch.nan_to_num(scaled) if x.ndim == 2 else scaled  # a missing number beside a row becomes the mean
+
+
+def _divisor(deviation: torch.Tensor) -> torch.Tensor:
+    # torch's ONNX exporter leaves out so small a sum; the bound, which changes nothing here, keeps a flat lead from 0 / 0 there
+    return (deviation + EPSILON).clamp(min=EPSILON)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,61 @@ def resident(
         part = torch.from_numpy(augment(x[rows[start : start + CHUNK_ROWS]], a, rng).astype(np.float32, copy=False))
         out[start : start + len(part)] = standardise(part.to(device), s)
     return out
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Rows that stay on disk: each batch is read, standardised and brought to the device when it is asked for.
+
+    It answers what is asked of a tensor of rows: length, device, rows by number, and batches in order.
+    """
+
+    file: Path
+    place: int  # of the first row in the file, in bytes
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    rows: np.ndarray  # (n,) numbers of the rows in the file
+    standardisation: Standardisation
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.rows), *self.row_shape)
+
+    def __getitem__(self, part: torch.Tensor) -> torch.Tensor:
+        """Read rows by their numbers among these, float32 (part, *row shape)."""
+        buffer = np.empty((len(part), *self.row_shape), self.dtype)
+        size = buffer[:1].nbytes
+        # read and not mapped: pages of a mapped file would count as this process's memory
+        with self.file.open("rb", buffering=0) as file:
+            for number, row in enumerate(self.rows[part.cpu().numpy()]):
+                file.seek(self.place + int(row) * size)
+                if file.readinto(buffer[number].data) != size:
+                    raise DataError(f"{self.file} ends before row {row}; build it anew with `dvc repro`")
+        x = torch.from_numpy(buffer.astype(np.float32, copy=False)).to(self.device)
+        return standardise(x, self.standardisation)
+
+    def split(self, size: int) -> Iterator[torch.Tensor]:
+        """Give all rows in order, so many at a time."""
+        for start in range(0, len(self), size):
+            yield self[torch.arange(start, min(start + size, len(self)))]
+
+
+def streamed(x: np.memmap[Any, Any], rows: np.ndarray, s: Standardisation, device: torch.device) -> Streamed:
+    """Leave the chosen rows of a memory-mapped array on disk."""
+    return Streamed(Path(str(x.filename)), int(x.offset), x.shape[1:], x.dtype, rows, s, device)
+
+
+def cropped(x: torch.Tensor, samples: int) -> torch.Tensor:
+    """Cut a random stretch out of each row, (B, leads, T) to (B, leads, samples); torch's own generator draws."""
+    if not 0 < samples < x.shape[2]:
+        return x
+    starts = torch.randint(x.shape[2] - samples + 1, (len(x),), device="cpu").to(x.device)
+    places = starts[:, None] + torch.arange(samples, device=x.device)  # (B, samples)
+    return x.gather(2, places[:, None, :].expand(-1, x.shape[1], -1))
 
 
 def beside(side: np.ndarray | None, have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:

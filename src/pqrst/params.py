@@ -32,15 +32,25 @@ class Train:
     scheduler_factor: Share
     scheduler_patience: Annotated[int, Between(0)]
     scheduler_epochs: Count
+    cycle_epochs: Annotated[int, Between(0)]
+    cycle_warmup: Share
     min_lr: Positive
+    clip_norm: Positive
+    clip_value: Positive
+    crop: Annotated[int, Between(0)]
+    crop_step: Annotated[int, Between(0)]
+    crop_pool: Literal["max", "mean"]
+    select: Literal["loss", "auroc_macro", "average_precision_macro", "last"]
+    thresholds: Literal["none", "youden", "f1", "challenge"]
     stop_patience: Annotated[int, Between(0)]
     class_weight_alpha: Positive
     sampler_ratio: Positive
     augment: Literal[
         "none", "noise", "noise_mask", "noise_mask2", "noise_scale", "noise_scale_mask", "noise_scale_mask2"
     ]
-    standardise: Literal["none", "row", "train"]
+    standardise: Literal["none", "row", "train", "train_all", "unit"]
     precision: Literal["fp32", "bf16"]
+    resident_gb: Positive
     threads: Count
     device: Literal["auto", "cpu", "cuda"]
 
@@ -69,31 +79,54 @@ class Window:
     tail: Share = 0.0  # the part of the interval after the next mark that a beat's window still holds
     before: Count = 1  # samples of the recording before a mark that a window around it holds
     leads: Literal["first", "all"] = "all"
-    side: Literal["none", "beats"] = "none"  # numbers beside each row: none, or the rhythm and shape of its beat
+    side: Literal["none", "beats", "record"] = "none"  # numbers beside each row: of its beat, or of its recording
+    zscore: bool = False  # each lead of the whole recording to mean 0 and deviation 1, before all else
     filter: BandPass | None = None  # of the whole recording, before it is cut
+    rate: Positive = 0.0  # Hz that recordings are brought to, after the filter; 0 = their own
+    pieces: Count = 1  # rows, evenly spread, that a recording longer than one row gives
+    steps: Annotated[int, Between(0, 10_000)] = 0  # stored as whole numbers, so many a unit; 0 = as they come
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows train, choose and test: by a published membership (`fold`), the validation part drawn from train."""
+    """Which rows train, choose and test: by a published membership (`fold`), or drawn; `parts` are splits that differ in little."""
 
     fold: str = ""
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
-    by: Literal["beat", "patient", "row"] = "patient"  # row: test rows too are drawn at random, of all rows
+    # row: test rows are drawn of all rows; group: with all rows of a patient, a recording or a signal on one side
+    by: Literal["beat", "patient", "row", "group"] = "patient"
     validation: Annotated[float, Between(0.01, 0.9)] = 0.2
     seed: int = 42
     classes: tuple[str, ...] = ()  # the task's classes in their order; rows of others are left out; () = all
     shared: tuple[str, ...] = ()  # parts whose patients the publication left on two sides, told wherever it is used
+    whole: tuple[
+        str, ...
+    ] = ()  # parts whose patients recur but are not named: where the test rows are drawn, they train
     mixed: bool = False  # exchange the sides at random within each class, so that only the patients' places change
     test_share: Annotated[float, Between(0, 0.9)] = 0.0  # of the rows, where they are drawn
+    task: str = ""  # of a database whose labels make several
+    held: tuple[str, ...] = ()  # published validation parts; without any, a share of train is drawn
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> what differs
 
     def __post_init__(self) -> None:
+        if self.parts:
+            return
         published = [name for name in ("fold", "train", "test") if getattr(self, name)]
         if self.by == "row" and (published or not self.test_share):
             raise SettingsError("a split by row draws its test rows: set test_share, and none of fold, train, test")
-        if self.by != "row" and (len(published) < 3 or self.test_share):
+        if self.by == "group" and (self.train or bool(self.test_share) == bool(self.test) or not self.fold):
+            raise SettingsError("a split by group needs fold and either test or test_share; all else trains")
+        if self.by in ("beat", "patient") and (len(published) < 3 or self.test_share):
             raise SettingsError(f"a split by {self.by} needs fold, train and test, and no test_share")
+
+
+def parts_of(split: Split, path: str) -> dict[str, Split]:
+    """Give each part of a split complete, by its name; a split without parts is its own, without a name."""
+    if not split.parts:
+        return {"": split}
+    shared = {key: value for key, value in asdict(split).items() if key != "parts"}
+    return {name: parse(Split, shared | dict(given), f"{path}.parts.{name}") for name, given in split.parts.items()}
 
 
 @dataclass(frozen=True)
@@ -146,6 +179,8 @@ class Profile:
 
     source: str
     train: dict[str, Any]
+    systems: dict[str, dict[str, Any]] = field(default_factory=dict)  # training settings of single systems
+    recordings: dict[str, int] = field(default_factory=dict)  # made-up recordings of single databases
     records: Count = 10
     minutes: Annotated[float, Between(0.5)] = 3.0
 
@@ -217,6 +252,7 @@ class RunSettings:
     code: dict[str, str]  # file -> SHA-256 of the components used
     value: str = ""  # of the setting that the run is made over
     kind: Literal["models", "classifiers"] = "models"  # of the model: a network, or a scikit-learn estimator
+    part: str = ""  # of the split
 
 
 def load(path: Path) -> Settings:
@@ -245,7 +281,7 @@ def _checked(s: Settings) -> Settings:
         component(("datasets", name), given, f"databases.{name}")
     for name, data in s.datasets.items():
         known(data.database, s.databases, f"datasets.{name}.database")
-        _check_classes(name, data)
+        _check_splits(name, data)
     for kind, entries in (
         ("encodings", s.encodings),
         ("models", s.models),
@@ -266,12 +302,18 @@ def _checked(s: Settings) -> Settings:
     return s
 
 
-def _check_classes(name: str, data: Dataset) -> None:
-    """Refuse a split's class that its database does not have."""
-    have = dict.fromkeys(catalog.load("datasets", data.database).CLASSES)
-    for split, one in data.splits.items():
-        for label in one.classes:
-            known(label, have, f"datasets.{name}.splits.{split}.classes")
+def _check_splits(name: str, data: Dataset) -> None:
+    """Refuse a split's task or class that its database does not have."""
+    module = catalog.load("datasets", data.database)
+    tasks = getattr(module, "LABEL_TASKS", {})
+    for split, given in data.splits.items():
+        path = f"datasets.{name}.splits.{split}"
+        for part, one in parts_of(given, path).items():
+            place = f"{path}.parts.{part}" if part else path
+            for label in one.classes:
+                known(label, dict.fromkeys(module.CLASSES), f"{place}.classes")
+            if one.task or tasks:
+                known(one.task, tasks, f"{place}.task")
 
 
 def known(name: Any, entries: Mapping[str, Any], path: str) -> None:

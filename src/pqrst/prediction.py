@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -104,19 +103,20 @@ def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> P
     chosen = _chosen_leads(record, contract, renamed)
     signal = record.millivolts()[[record.leads.index(name) for name in chosen.values()]]
     _check(record, signal, chosen)
-    resampled = _resampled(signal, record.fs, fs)
-    length = resampled.shape[1]
+    one = Record(record.record, record.patient, signal, record.fs, tuple(chosen))
+    # a run whose settings name no rate learned at its database's own
+    made = windows.prepared(one if window.rate else windows.at_rate(one, fs), window)
+    length = made.signal.shape[1]
     if window.cut == "equal" and length < window.samples:
         raise RecordError(
             record.record, f"it lasts {length / fs:.1f} s, a window {window.samples / fs:g} s; give a longer recording"
         )
-    one = Record(record.record, record.patient, resampled, fs, tuple(chosen))
-    filtered = windows.filtered(one, window.filter)
-    rows, start = (windows.stepped if window.cut == "equal" else windows.padded)(filtered.signal, window)
+    cut = windows.stepped(made.signal, window) if window.cut == "equal" else _covered(made.signal, window)
+    rows, start = cut
     notes = [] if record.fs == fs else [f"resampled from {record.fs:g} to {fs:g} Hz"]
     notes += [f"lead {there} stands for {here}" for here, there in chosen.items() if here != there]
     return Prepared(
-        record.record, _as_stored(rows, contract), start, filtered.signal, fs, chosen, (*notes, *record.quality)
+        record.record, _as_stored(rows, contract), start, made.signal, fs, chosen, (*notes, *record.quality)
     )
 
 
@@ -175,22 +175,15 @@ def _fault(lead: np.ndarray, fs: float) -> str:
     return ""
 
 
-def _resampled(signal: np.ndarray, have: float, want: float) -> np.ndarray:
-    """Bring (leads, samples) to another rate by a polyphase filter; at the same rate the samples stay as they are."""
-    if have == want:
-        return signal
-    from scipy.signal import resample_poly  # noqa: PLC0415 (costs a second, and most recordings need none)
-
-    ratio = Fraction(want / have).limit_denominator(1000)
-    return np.asarray(resample_poly(signal.astype(np.float64), ratio.numerator, ratio.denominator, axis=1), np.float32)
+def _covered(signal: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a recording, however long, into as many pieces as cover it."""
+    return windows.pieces(signal, window.samples, max(window.pieces, -(-signal.shape[1] // window.samples)))
 
 
 def _as_stored(rows: np.ndarray, contract: Contract) -> np.ndarray:
     """Give rows in the unit that the run was trained in: mV, or the steps of its converter."""
     gain, zero = contract.input["gain"], contract.input["zero"]
-    if gain is None:
-        return rows
-    return np.asarray(np.rint(rows * np.array(gain)[:, None] + np.array(zero)[:, None]), np.float32)
+    return rows if gain is None else windows.in_steps(rows, np.array(gain), np.array(zero))
 
 
 def of_window(prepared: Prepared, place: int) -> tuple[float, float]:

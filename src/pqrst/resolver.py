@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pqrst import catalog, scores
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Train, component, image_settings, known
+from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Table, Train, component, image_settings, known
 from pqrst.parsing import nearest, number, parse
 
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
@@ -43,13 +43,15 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
         raise SettingsError(f"{path}.over names {' and '.join(run.over)}; a run is made over one setting")
     task = _check_run(s, run, path)
     layers: dict[str, Any] = {"loss": s.systems[run.system].loss}
+    profile = s.profiles[s.profile]
     for place, layer in (("defaults", s.defaults), (f"systems.{run.system}.train", s.systems[run.system].train),
-                         (f"profiles.{s.profile}.train", s.profiles[s.profile].train)):  # fmt: skip
+                         (f"profiles.{s.profile}.train", profile.train),
+                         (f"profiles.{s.profile}.systems.{run.system}", profile.systems.get(run.system, {}))):  # fmt: skip
         for key, value in layer.items():
             known(key, s.train, place)
             layers[f"train.{key}"] = number(value)
     if s.scope in ("all", run.system, name):
-        pinned = run.set or run.over
+        pinned = {*run.set, *run.over} - {"part"}  # a part of a split is what is learned, not how
         for key, value in overrides.items():
             if pinned and key not in NOT_PINNED:
                 continue
@@ -122,12 +124,14 @@ def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, 
         first, _, rest = key.partition(".")
         if key == "loss" or (first == "train" and rest in {f.name for f in fields(Train)}):
             layers[key] = number(value) if first == "train" else value
+        elif key == "part":
+            layers[key] = value
         elif first == "model" and rest:
             settings["model"][rest] = value
         elif first == "losses" and rest.count(".") == 1 and rest.split(".")[0] in settings["losses"]:
             settings["losses"][rest.split(".")[0]][rest.split(".")[1]] = value
         else:
-            known = ["loss", *(f"train.{f.name}" for f in fields(Train))]
+            known = ["loss", "part", *(f"train.{f.name}" for f in fields(Train))]
             raise SettingsError(f"{path}.set.{key} is not a setting; {nearest(key, known)}")
 
 
@@ -138,6 +142,8 @@ def _finish(
     path = f"runs.{name}"
     given = {key.removeprefix("train."): value for key, value in layers.items() if key.startswith("train.")}
     known(loss, s.losses, f"{path}.set.loss")
+    part, parts = str(layers.get("part", "")), s.datasets[run.dataset].splits[run.split].parts
+    known(part, dict.fromkeys(parts or [""]), f"{path}.set.part")
     if task not in catalog.load("losses", loss).TASKS:
         raise SettingsError(f"{path}: the loss {loss} has no {task}-label form, and {run.dataset} is {task}-label")
     train = parse(Train, given, f"{path}.train")
@@ -147,7 +153,7 @@ def _finish(
     return RunSettings(
         name, run.system, run.family, run.dataset, run.input, run.split, task, run.model, asdict(model), loss, asdict(losses),
         tuple(range(s.seed, s.seed + train.seeds)), train,
-        catalog.digests(kind, run.model) | catalog.digests("losses", loss), value, kind,
+        catalog.digests(kind, run.model) | catalog.digests("losses", loss), value, kind, part,
     )  # fmt: skip
 
 
@@ -158,23 +164,35 @@ def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> Non
     for family, page in s.tables.items():
         for name, table in page.items():
             path = f"tables.{family}.{name}"
-            known(table.tested, table.scores, f"{path}.tested")
-            for score in (*table.scores, *(cell for row in table.rows for cell in row.published)):
-                if not scores.of_matrix(score):
-                    known(score, dict.fromkeys(s.scores), path)
+            _check_columns(s, resolved, table, path)
             if table.baseline:
                 known(table.baseline, {row.name: 0 for row in table.rows if row.run}, f"{path}.baseline")
             for place, row in enumerate(table.rows):
                 if row.run:
-                    _check_row(s, resolved, family, row, f"{path}.rows[{place}]")
+                    _check_row(s, resolved, table, row, f"{path}.rows[{place}]")
+                if row.run and s.runs[row.run].family != family:
+                    raise SettingsError(
+                        f"{path}.rows[{place}].run: {row.run} is of family {s.runs[row.run].family}, the table shows {family}"
+                    )
 
 
-def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], family: str, row: Row, path: str) -> None:
+def _check_columns(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, path: str) -> None:
+    """Check the scores that a table's columns name, and the values before them."""
+    known(table.tested, table.scores, f"{path}.tested")
+    values = {one.value: 0 for row in table.rows if row.run in resolved for one in resolved[row.run]}
+    for column in (*table.scores, *(cell for row in table.rows for cell in row.published)):
+        value, _, score = column.rpartition("/")
+        if value:
+            known(value, values, f"{path}.scores.{column}")
+        if not scores.of_matrix(score):
+            known(score, dict.fromkeys(s.scores), path)
+
+
+def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, row: Row, path: str) -> None:
+    """Check that a row's run exists, and has the value that is shown where the columns name none."""
     known(row.run, s.runs, f"{path}.run")
-    if s.runs[row.run].family != family:
-        raise SettingsError(f"{path}.run: {row.run} is of family {s.runs[row.run].family}, the table shows {family}")
     values = [found.value for found in resolved[row.run]]
-    if row.value not in values:
+    if row.value not in values and any("/" not in column for column in table.scores):
         raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
 
 
@@ -182,34 +200,53 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     """Give every file under resolved/ by its name: what each stage reads instead of params.yaml."""
     resolved = resolve(s)
     _check_tables(s, resolved)
-    profile = s.profiles[s.profile]
-    made_up = {"records": profile.records, "minutes": profile.minutes, "seed": s.seed}
+    files = _of_data(s)
+    for name, found in resolved.items():
+        files[f"runs/{name}.yaml"] = (
+            {"over": {r.value: asdict(r) for r in found}} if s.runs[name].over else asdict(found[0])
+        )
+    files["scores.yaml"] = {"scores": list(s.scores)}
+    return files | {
+        f"tables/{name}.yaml": {key: asdict(one) for key, one in page.items()} for name, page in s.tables.items()
+    }
+
+
+def _of_data(s: Settings) -> dict[str, dict[str, Any]]:
+    """Give the files of the stages that make data."""
     files: dict[str, dict[str, Any]] = {}
     own = {
         name: asdict(component(("datasets", name), given, f"databases.{name}")) for name, given in s.databases.items()
     }
     for name, settings in own.items():
-        files[f"download/{name}.yaml"] = {"database": name, "source": profile.source, "settings": settings}
-        if profile.source == "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
-            files[f"download/{name}.yaml"] |= made_up | {"code": catalog.digests("datasets", name)}
+        files[f"download/{name}.yaml"] = _download(s, name, settings)
     for name, data in s.datasets.items():
         files[f"segment/{name}.yaml"] = {
             "dataset": name, "database": data.database, "settings": own[data.database], "window": asdict(data.window),
             "on_bad_record": data.on_bad_record, "code": catalog.digests("datasets", data.database),
         }  # fmt: skip
+        tasks = getattr(catalog.load("datasets", data.database), "LABEL_TASKS", {})
         files[f"split/{name}.yaml"] = {
             "dataset": name,
             "splits": {key: asdict(value) for key, value in data.splits.items()},
+            "tasks": {key: asdict(task) for key, task in tasks.items()},
         }
     for name, image in s.images.items():
         files[f"encode/{name}.yaml"] = {
             "dataset": image.dataset, "encoding": image.encoding, "settings": asdict(image_settings(s, name)),
             "code": catalog.digests("encodings", image.encoding),
         }  # fmt: skip
-    for name, found in resolved.items():
-        files[f"runs/{name}.yaml"] = (
-            {"over": {r.value: asdict(r) for r in found}} if s.runs[name].over else asdict(found[0])
-        )
-    files["scores.yaml"] = {"scores": list(s.scores)}
-    files |= {f"tables/{name}.yaml": {key: asdict(one) for key, one in page.items()} for name, page in s.tables.items()}
     return files
+
+
+def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    profile, path = s.profiles[s.profile], f"profiles.{s.profile}"
+    for given in profile.recordings:
+        known(given, s.databases, f"{path}.recordings")
+    for given in profile.systems:
+        known(given, s.systems, f"{path}.systems")
+    told = {"database": name, "source": profile.source, "settings": settings}
+    if profile.source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
+        return told
+    records = profile.recordings.get(name, profile.records)
+    made_up = {"records": records, "minutes": profile.minutes, "seed": s.seed}
+    return told | made_up | {"code": catalog.digests("datasets", name)}

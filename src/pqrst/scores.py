@@ -2,7 +2,7 @@
 
 Most need no more than the four counts of each class or the confusion matrix (true class by row). Counts and matrices may
 be stacked, so that a thousand resampled ones are scored at once. `_macro` is the plain mean over the classes that occur, `_weighted` the mean weighted
-by true rows; `recall_of_S` and the like are of one class.
+by true rows, `_micro` pools the cells of all classes; `recall_of_S` and the like are of one class. A score that a task does not have is nan.
 """
 
 import re
@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-CONFIDENCE_BINS = 15
+from pqrst import challenge
+from pqrst.label_scores import (
+    auroc_labels,
+    auroc_micro,
+    average_area,
+    average_precision_micro,
+    hamming_loss,
+    recall_micro_picked_on_test,
+    specificity_micro_picked_on_test,
+)
+from pqrst.operating import calibration_error
+
 OF_CLASS = re.compile(r"(recall|precision|specificity|f1)_of_(.+)")  # a score of one class
 
 
@@ -36,10 +47,20 @@ def counts_of(matrix: np.ndarray) -> Counts:
     return Counts(hit, missed, wrong, matrix.sum(axis=(-2, -1))[..., None] - hit - missed - wrong)
 
 
+def cells(labels: np.ndarray, decided: np.ndarray) -> Counts:
+    """Say of each cell of 0/1 labels and decisions (rows, classes) what it counts as."""
+    truth, said = labels.astype(bool), decided.astype(bool)
+    return Counts(truth & said, truth & ~said, ~truth & said, ~truth & ~said)
+
+
 def counts_of_labels(labels: np.ndarray, decided: np.ndarray) -> Counts:
     """Count by class from 0/1 labels and decisions (rows, classes)."""
-    truth, said = labels.astype(bool), decided.astype(bool)
-    return Counts(*(pair.sum(axis=0) for pair in (truth & said, truth & ~said, ~truth & said, ~truth & ~said)))
+    return Counts(*(cell.sum(axis=0) for cell in cells(labels, decided)))
+
+
+def record_weights(labels: np.ndarray) -> np.ndarray:
+    """Weigh each record by one over the number of its labels, and a record without labels by one, (rows,)."""
+    return 1 / np.maximum(labels.astype(bool).sum(axis=1), 1)
 
 
 def recall(c: Counts) -> np.ndarray:
@@ -97,12 +118,41 @@ def specificity_weighted(counts: Counts) -> np.ndarray:
     return _weighted(specificity(counts), counts)
 
 
+def recall_micro(counts: Counts) -> np.ndarray:
+    return share(counts.hit.sum(axis=-1), (counts.hit + counts.missed).sum(axis=-1))
+
+
+def specificity_micro(counts: Counts) -> np.ndarray:
+    return share(counts.rest.sum(axis=-1), (counts.rest + counts.wrong).sum(axis=-1))
+
+
 def f1_macro(counts: Counts) -> np.ndarray:
     return _macro(f1(counts), counts)
 
 
 def f1_weighted(counts: Counts) -> np.ndarray:
     return _weighted(f1(counts), counts)
+
+
+def f2_macro(counts: Counts) -> np.ndarray:
+    """Average F-beta, beta = 2: 5·hit / (5·hit + wrong + 4·missed).
+
+    Of several labels a row, a record counts one over the number of its labels, as in the PTB-XL benchmark's ICBEB tables
+    and the Challenge of 2020; one without labels counts whole. A class with neither labels nor claims is left out.
+    """
+    return _macro(share(5 * counts.hit, 5 * counts.hit + counts.wrong + 4 * counts.missed), counts)
+
+
+def g2_macro(counts: Counts) -> np.ndarray:
+    """Average G-beta, beta = 2: hit / (hit + wrong + 2·missed), with records weighted as for `f2_macro`."""
+    return _macro(share(counts.hit, counts.hit + counts.wrong + 2 * counts.missed), counts)
+
+
+def kappa_macro(counts: Counts) -> np.ndarray:
+    """Average Cohen's κ of each class against the rest, over the classes that labels and claims do not both leave constant."""
+    hit, missed, wrong, rest = counts
+    spread = (hit + wrong) * (wrong + rest) + (hit + missed) * (missed + rest)
+    return share(share(2 * (hit * rest - missed * wrong), spread).sum(axis=-1), (spread > 0).sum(axis=-1))
 
 
 def accuracy(matrix: np.ndarray) -> np.ndarray:
@@ -126,40 +176,35 @@ def j_kappa(matrix: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return np.asarray(kappa(matrix) / 2 + j / 8)
 
 
+def challenge_2021(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """Give the official score of PhysioNet/CinC 2021, of 0/1 labels and outputs in the order of `challenge.CLASSES`."""
+    gained, possible = challenge_terms(labels, predictions).sum(axis=0)
+    return float(share(gained, possible))
+
+
+def challenge_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Give by record what its output, and what its own labels, earn above sinus rhythm alone, (rows, 2).
+
+    An output earns the weights of all pairs of a label and a claim, over the number of classes in either; a record without
+    labels earns nothing. The second column is never negative, and 0 where sinus rhythm is the only label.
+    """
+    truth, said = labels.astype(bool), predictions.astype(bool)
+    normal = np.arange(truth.shape[1]) == challenge.CLASSES.index(challenge.NORMAL)
+    worth = truth @ challenge.weights()  # (rows, classes) of a claim, before it is shared out
+    observed, correct, inactive = (
+        (worth * claims).sum(axis=1) / np.maximum((truth | claims).sum(axis=1), 1) for claims in (said, truth, normal)
+    )
+    return np.stack([observed - inactive, correct - inactive], axis=1)
+
+
 def auroc_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average one class against the rest over the classes that have rows on both sides."""
-    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 (costs a second, and tables need none)
-
-    return _over_classes(roc_auc_score, labels, probabilities)
+    return average_area("roc_auc_score", one_hot(labels, probabilities.shape[1]), probabilities)
 
 
 def average_precision_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average the area under the precision-recall curve over the classes that have rows on both sides."""
-    from sklearn.metrics import average_precision_score  # noqa: PLC0415 (costs a second, and tables need none)
-
-    return _over_classes(average_precision_score, labels, probabilities)
-
-
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Average, over fifteen bins of confidence, how far confidence lies from the share of right answers.
-
-    Of one label a row: the likeliest class. Of several: each label by itself, then the mean over labels.
-    """
-    if labels.ndim == 1:
-        return _distance(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
-    return float(np.mean([_distance(p, y == 1) for p, y in zip(probabilities.T, labels.T, strict=True)]))
-
-
-def _distance(confidence: np.ndarray, right: np.ndarray) -> float:
-    place = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(int) - 1, 0, CONFIDENCE_BINS - 1)
-    difference = np.bincount(place, confidence - right, CONFIDENCE_BINS)  # (bins,) summed over rows
-    return float(np.abs(difference).sum() / len(right))
-
-
-def _over_classes(area: Callable[..., float], labels: np.ndarray, probabilities: np.ndarray) -> float:
-    truth = one_hot(labels, probabilities.shape[1])
-    defined = [c for c in range(truth.shape[1]) if 0 < truth[:, c].sum() < len(truth)]
-    return float(np.mean([area(truth[:, c], probabilities[:, c]) for c in defined])) if defined else float("nan")
+    return average_area("average_precision_score", one_hot(labels, probabilities.shape[1]), probabilities)
 
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
@@ -174,15 +219,21 @@ def _by_name(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
 BY_CLASS = _by_name(recall, precision, specificity, f1)
 OF_COUNTS = _by_name(
     recall_macro, recall_weighted, precision_macro, precision_weighted, specificity_macro, specificity_weighted, f1_macro, f1_weighted,
+    recall_micro, specificity_micro, f2_macro, g2_macro, kappa_macro,
 )  # fmt: skip
+WEIGHTED = ("f2_macro", "g2_macro")  # of counts to which a record adds one over the number of its labels
 OF_MATRIX = _by_name(accuracy, kappa)
 OF_CLASSES = _by_name(j_kappa)  # of a matrix and the names of its classes
+OF_LABELS = _by_name(hamming_loss, challenge_2021)  # of several labels a row
 OF_ROWS = _by_name(auroc_macro, average_precision_macro, calibration_error)
+OF_CELLS = _by_name(  # of labels spread out by class
+    auroc_labels, auroc_micro, average_precision_micro, recall_micro_picked_on_test, specificity_micro_picked_on_test
+)
 
 
 def names() -> list[str]:
     """List the scores that a settings file may name, but for those of one class, such as `recall_of_S`."""
-    return sorted(OF_COUNTS | OF_MATRIX | OF_CLASSES | OF_ROWS)
+    return sorted(OF_COUNTS | OF_MATRIX | OF_CLASSES | OF_LABELS | OF_ROWS | OF_CELLS)
 
 
 def of_matrix(name: str) -> bool:
@@ -210,8 +261,21 @@ def score(
     """Compute one score of rows by its name; decided are class indices, or 0/1 by class on a multi-label task."""
     if name in OF_ROWS:
         return float(OF_ROWS[name](labels, probabilities))
-    if labels.ndim == 1:
-        return float(from_matrix(name, confusion(labels, decided, len(classes)), classes))
+    if name in OF_CELLS:
+        return float(OF_CELLS[name](one_hot(labels, probabilities.shape[1]), probabilities))
+    if labels.ndim == 2:
+        return _of_labels(name, labels, decided, classes)
+    matrix = confusion(labels, decided, len(classes))
+    return float("nan") if name in OF_LABELS else float(from_matrix(name, matrix, classes))
+
+
+def _of_labels(name: str, labels: np.ndarray, decided: np.ndarray, classes: Sequence[str]) -> float:
+    """Compute one score of decisions on several labels a row."""
     if name in OF_COUNTS:
-        return float(OF_COUNTS[name](counts_of_labels(labels, decided)))
-    return float((labels == decided).all(axis=1).mean()) if name == "accuracy" else float("nan")
+        weights = record_weights(labels) if name in WEIGHTED else np.ones(len(labels), int)
+        return float(OF_COUNTS[name](Counts(*(weights @ cell for cell in cells(labels, decided)))))
+    if name == "accuracy":
+        return float((labels == decided).all(axis=1).mean())
+    if name not in OF_LABELS or (name == "challenge_2021" and tuple(classes) != challenge.CLASSES):
+        return float("nan")
+    return float(OF_LABELS[name](labels, decided))

@@ -1,16 +1,22 @@
 """Every trained network of one run, scored on the test rows: predictions, detail, figures and the headline."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, evaluation, figures, sides
-from pqrst.arrays import write_json
+from pqrst import artifact, evaluation, figures, inference, operating, sides
+from pqrst.arrays import Bundle, write_json
 from pqrst.sides import Opened
+
+TOLD = (
+    "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
+    "train", "epochs", "calibration", "thresholds", "thresholds_by",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,56 +28,82 @@ class Places:
     metrics: Path  # the headline, one small JSON file
 
 
-def evaluate(trained: Path, opened: Opened, wanted: Sequence[str], to: Places) -> dict[str, float]:
-    """Score every network of a run on the test rows; give the headline, the mean over seeds."""
-    rows = opened.sides.rows("test")
+def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places) -> dict[str, float]:
+    """Score every network of a run on the test rows of its part of the split; give the headline, the mean over networks."""
     results = [
-        _evaluate_one(folder, opened, rows, wanted, to.scores / folder.relative_to(trained))
+        _evaluate_one(folder, parts, wanted, to.scores / folder.relative_to(trained))
         for folder in artifact.members(trained)
     ]
     headline = {name: float(np.mean([r.scores[name] for r in results])) for name in evaluation.HEADLINE}
     rounded = {name: None if np.isnan(value) else round(value, 6) for name, value in headline.items()}
-    write_json(to.metrics, rounded | {"synthetic": opened.bundle.meta.synthetic})
-    _draw(trained, opened, to.scores, to.plots)
+    first = next(iter(parts.values()))
+    write_json(to.metrics, rounded | {"synthetic": first.bundle.meta.synthetic})
+    _draw(trained, parts, to.scores, to.plots)
     return headline
 
 
+def parts_of(trained: Path) -> list[str]:
+    """Name the parts of the split that a run's networks learned."""
+    return [artifact.read_contract(folder).part for folder in artifact.members(trained)]
+
+
 def _evaluate_one(
-    folder: Path, opened: Opened, rows: np.ndarray, wanted: Sequence[str], target: Path
+    folder: Path, parts: Mapping[str, Opened], wanted: Sequence[str], target: Path
 ) -> evaluation.Evaluation:
-    predictor, bundle = artifact.load(folder), opened.bundle
-    contract, labels = predictor.contract, bundle.y[rows].astype(np.int64)
+    predictor = artifact.load(folder)
+    inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
+    contract, opened = predictor.contract, parts[predictor.contract.part]
+    bundle, rows = opened.bundle, opened.sides.rows("test")
     probability = predictor.probabilities(bundle.x[rows], None if bundle.side is None else bundle.side[rows])
-    decided = predictor.decide(probability)
+    probability, rows = _by_recording(probability, rows, bundle)
+    labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
     result = evaluation.evaluate(labels, probability, decided, contract.classes, wanted)
     target.mkdir(parents=True, exist_ok=True)
     np.save(target / "probabilities.npy", probability)
     np.save(target / "predictions.npy", decided.astype(np.int16))
     np.save(target / "rows.npy", rows)
-    same = (
-        "run",
-        "value",
-        "system",
-        "seed",
-        "parameters",
-        "split",
-        "best_epoch",
-        "classes",
-        "provenance",
-        "settings_digest",
-        "train",
-        "epochs",
-        "calibration",
-    )
-    told = {key: value for key, value in asdict(contract).items() if key in same} | {
-        "rows": len(rows),
-        "leak": opened.sides.leak,
-    }
+    told = {key: value for key, value in asdict(contract).items() if key in TOLD}
+    told |= {"rows": len(rows), "leak": opened.sides.leak}
     people = bundle.rows["patient"].to_numpy(str)[rows]
-    write_json(
-        target / "scores.json", {**told, **asdict(result), "by_patient": _by_patient(labels, decided, people, contract)}
-    )
+    detail = {"by_patient": _by_patient(labels, decided, people, contract)}
+    if contract.task == "multi":
+        detail |= _of_labels(predictor, opened, (labels, probability, decided), bundle.rows.iloc[rows], target)
+    write_json(target / "scores.json", {**told, **asdict(result), **detail})
     return result
+
+
+def _of_labels(
+    predictor: artifact.Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
+) -> dict[str, Any]:
+    """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
+    labels, probability, decided = found
+    classes = predictor.contract.classes
+    bundle, rows = opened.bundle, opened.sides.rows("validation")
+    chosen = predictor.probabilities(bundle.x[rows], None if bundle.side is None else bundle.side[rows])
+    points = [
+        operating.points(labels, probability, operating.thresholds_at(bundle.y[rows], chosen, least), classes)
+        .assign(target=least)
+        for least in operating.SENSITIVITIES
+    ]  # fmt: skip
+    pd.concat(points).to_csv(target / "operating.csv", index=False, float_format="%.6g", lineterminator="\n")
+    np.save(target / "labels.npy", labels.astype(np.int8))
+    about[["record", "patient"]].to_csv(target / "rows.csv", index=False, lineterminator="\n")
+    return {
+        "intervals": evaluation.intervals(labels, probability, decided, about["patient"].to_numpy(str), classes),
+        "subgroups": evaluation.subgroups(labels, probability, decided, about, classes),
+    }
+
+
+def _by_recording(probability: np.ndarray, rows: np.ndarray, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
+    """Give a recording that was cut into pieces one answer, the mean over them, and its first row for the rest."""
+    if bundle.meta.settings.get("cut") != "whole":
+        return probability, rows
+    _, first, which = np.unique(bundle.rows["record"].to_numpy(str)[rows], return_index=True, return_inverse=True)
+    total = np.zeros((len(first), probability.shape[1]))
+    np.add.at(total, which, probability)
+    order = np.argsort(first)
+    mean = (total / np.bincount(which)[:, None])[order].astype(np.float32)
+    return mean, rows[first[order]]
 
 
 def _by_patient(
@@ -84,31 +116,44 @@ def _by_patient(
     return {person: " ".join(map(str, matrix.ravel().tolist())) for person, matrix in found.items()}
 
 
-def _draw(trained: Path, opened: Opened, out: Path, plots: Path) -> None:
-    """Write the curves of the first seed as tables for DVC's page, and every figure as PNG."""
-    folders, classes = artifact.members(trained), opened.bundle.meta.classes
+def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) -> None:
+    """Write the curves of the first network as tables for DVC's page, and every figure as PNG."""
+    folders = artifact.members(trained)
+    opened = parts[artifact.read_contract(folders[0]).part]
+    classes = opened.bundle.meta.classes
     page = Page(plots, trained.name, opened.bundle.meta.synthetic)
     first = out / folders[0].relative_to(trained)
+    title = page.title(f"test rows, {first.relative_to(out)}")
     labels, probability = opened.bundle.y[np.load(first / "rows.npy")], np.load(first / "probabilities.npy")
     for kind, curve in (("roc", evaluation.roc), ("precision_recall", evaluation.precision_recall)):
         table = curve(labels.astype(np.int64), probability, classes)
         page.keep(table, kind)
-        figures.curves(
-            table, page.title(f"{kind.replace('_', ' ')}, {first.relative_to(out)}"), plots / f"{kind}.png", page.note
-        )
-    matrix = json.loads((first / "scores.json").read_text())["confusion"]
-    if matrix is not None:
-        page.keep(evaluation.confusion_table(matrix, classes), "confusion")
-        title = page.title(f"test rows, {first.relative_to(out)}")
-        figures.confusion(np.array(matrix), classes, title, plots / "confusion.png", page.note)
+        heading = page.title(f"{kind.replace('_', ' ')}, {first.relative_to(out)}")
+        figures.curves(table, heading, plots / f"{kind}.png", page.note)
+    found = json.loads((first / "scores.json").read_text())
+    if found["confusion"] is not None:
+        page.keep(evaluation.confusion_table(found["confusion"], classes), "confusion")
+        figures.confusion(np.array(found["confusion"]), classes, title, plots / "confusion.png", page.note)
+    else:
+        _draw_labels(page, found["per_class"], (labels, probability), title)
     logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in folders}
     histories = {name: pd.read_csv(file) for name, file in logs.items() if file.exists()}
     if histories:
         figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
     shares = sides.shares(opened.sides, opened.bundle)
     page.keep(shares, "shares")
-    title = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"
-    figures.shares(shares, title, plots / "shares.png", page.note)
+    heading = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"
+    figures.shares(shares, heading, plots / "shares.png", page.note)
+
+
+def _draw_labels(page: "Page", per_class: Sequence[Any], found: tuple[np.ndarray, np.ndarray], title: str) -> None:
+    """Draw what only a multi-label task has: F1 by label, and how far probabilities can be believed."""
+    table = pd.DataFrame(per_class)
+    page.keep(table, "labels")
+    figures.bars(table, title, page.folder / "f1.png", page.note)
+    believed = operating.reliability(*found, list(table["class"]))
+    page.keep(believed, "reliability")
+    figures.reliability(believed, title, page.folder / "reliability.png", page.note)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, digest, move_into_place, write_json
+from pqrst.arrays import Bundle, LabelTask, digest, move_into_place, write_json
 from pqrst.arrays import read as read_bundle
 from pqrst.errors import DataError, SettingsError
 from pqrst.params import Split
@@ -32,15 +32,20 @@ class Sides:
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
         shared = sum("test" in sides for sides in self.told["overlap"].values())
+        if self.told["by"] == "group" and not self.told["groups_shared"]:
+            return f"no recording or signal on two sides, no patient of those known; {self.told['patients_unknown']} rows without"
         if self.told["patients_unknown"]:
             return "patients unknown"
         return f"{shared} of {self.told['patients']} patients on both sides" if shared else "no patient on two sides"
 
 
-def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
+def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | None = None) -> str:
     """Split a Bundle's rows, pass the gate, and write the folder; give one line that tells what came out."""
-    bundle = of_classes(bundle, s.classes)
-    made, patients = _made(bundle, name, s), bundle.rows["patient"].to_numpy(str)
+    bundle = of_task(of_classes(bundle, s.classes), task)
+    group = _groups(bundle)
+    made, patients = _made(bundle, name, s, group), bundle.rows["patient"].to_numpy(str)
+    if task is not None and task.drop_empty:
+        made[~bundle.y.any(axis=1)] = splits.UNUSED
     if s.by == "patient":
         splits.gate(made, patients, name, set(patients[np.isin(bundle.rows[f"fold_{s.fold}"], s.shared)]))
     if s.mixed:
@@ -49,8 +54,10 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
     told = {
         "dataset": bundle.meta.dataset, "split": name, **asdict(s), "patients": len(set(patients[made != splits.UNUSED]) - {""}),
         "patients_unknown": int((patients == "").sum()), "overlap": splits.overlap(made, patients),
-        "rows": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
-        "synthetic": bundle.meta.synthetic,
+        "groups_shared": len(splits.overlap(made, group)),
+        "rows": {side: int((made == place).sum()) for place, side in enumerate(splits.SIDES)},
+        "labels": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
+        "task_of": None if task is None else asdict(task), "synthetic": bundle.meta.synthetic,
     }  # fmt: skip
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
@@ -61,24 +68,69 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path) -> str:
     return f"{told['rows']}, {Sides(made, told).leak}"
 
 
-def _made(bundle: Bundle, name: str, s: Split) -> np.ndarray:
+def _groups(bundle: Bundle) -> np.ndarray:
+    """Number the groups of rows of one patient, one recording or one signal, as text."""
+    columns = [column for column in ("patient", "record", "about_signal") if column in bundle.rows]
+    return splits.groups([bundle.rows[column].to_numpy(str) for column in columns]).astype(str)
+
+
+def _made(bundle: Bundle, name: str, s: Split, group: np.ndarray) -> np.ndarray:
     if s.by == "row":
         made = splits.at_random(len(bundle.x), s.test_share, s.validation, s.seed)
         return np.where(bundle.y < 0, np.int8(splits.UNUSED), made) if bundle.meta.task == "single" else made
+    fold, path = _fold(bundle, name, s), f"datasets.{bundle.meta.dataset}.splits.{name}"
+    if s.by == "group":
+        return _by_group(bundle, s, fold, group, path)
+    made = splits.members(fold, s.train, s.test, path, s.held)
+    if bundle.meta.task == "single":
+        made[bundle.y < 0] = splits.UNUSED
+    if s.held:
+        return made
+    if s.by == "beat":
+        return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
+    return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
+
+
+def _fold(bundle: Bundle, name: str, s: Split) -> np.ndarray:
     column = f"fold_{s.fold}"
     if column not in bundle.rows:
         known = ", ".join(str(c).removeprefix("fold_") for c in bundle.rows if str(c).startswith("fold_"))
         raise DataError(
             f"split {name}: the rows of {bundle.meta.dataset} have no membership {s.fold!r}; known: {known or 'none'}"
         )
-    made = splits.members(
-        bundle.rows[column].to_numpy(str), s.train, s.test, f"datasets.{bundle.meta.dataset}.splits.{name}"
-    )
-    if bundle.meta.task == "single":
-        made[bundle.y < 0] = splits.UNUSED
-    if s.by == "beat":
-        return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
-    return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
+    return bundle.rows[column].to_numpy(str)
+
+
+def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, path: str) -> np.ndarray:
+    """Leave parts out as test rows, or draw test rows within each part; validation rows are drawn within each part too."""
+    if bundle.meta.task != "multi":
+        raise SettingsError(f"{path}: a split by group needs a multi-label dataset; split by patient")
+    present, rng = sorted(set(fold)), np.random.default_rng(s.seed)
+    made = splits.members(fold, [name for name in present if name not in s.test], s.test, path)
+    made[(made == splits.TRAIN) & np.isin(group, group[made == splits.TEST])] = splits.UNUSED
+    rest = 1 - s.test_share
+    shares = (rest * (1 - s.validation), rest * s.validation, s.test_share)
+    for name in present:
+        if name not in (*s.test, *s.whole):  # of patients who recur without a name, none may be held against themselves
+            here = np.where(fold == name, made, splits.UNUSED)
+            made = np.where(here == splits.TRAIN, splits.hold_out_by_group(here, bundle.y, group, shares, rng), made)
+    return _together(made, group)
+
+
+def _together(made: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Leave out rows of groups that stand in several parts and were drawn for several sides, but on the last of them."""
+    made = made.copy()
+    for side in (splits.TEST, splits.VALIDATION):
+        made[(made >= 0) & (made < side) & np.isin(group, group[made == side])] = splits.UNUSED
+    return made
+
+
+def of_task(bundle: Bundle, task: LabelTask | None) -> Bundle:
+    """Turn a multi-label database's stored labels into those of a task."""
+    if task is None:
+        return bundle
+    labels = task.of(bundle.y, bundle.meta.classes)
+    return replace(bundle, meta=replace(bundle.meta, classes=task.classes), y=labels)
 
 
 def of_classes(bundle: Bundle, classes: Sequence[str]) -> Bundle:
@@ -119,12 +171,26 @@ class Opened:
 
 def open_data(data: Path, split: Path) -> Opened:
     """Open what a run learns from."""
-    bundle, sides = read_bundle(data), read(split)
+    return _opened(read_bundle(data), digest(data), data, split)
+
+
+def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
+    """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
+    bundle, rows = read_bundle(data), digest(data)
+    return {part: _opened(bundle, rows, data, split / part) for part in dict.fromkeys(parts)}
+
+
+def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
+    sides = read(split)
     if len(sides.sides) != len(bundle.x):
         raise DataError(
             f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
         )
-    bundle, rows = of_classes(bundle, sides.told["classes"]), digest(data)
+    empty = [side for side, rows in sides.told["rows"].items() if not rows]
+    if empty:
+        raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")
+    task = sides.told["task_of"]
+    bundle = of_task(of_classes(bundle, sides.told["classes"]), None if task is None else LabelTask(**task))
     seen = np.where(sides.sides == splits.TEST, splits.UNUSED, sides.sides).tobytes()
-    learned = hashlib.sha256(f"{rows}{bundle.meta.classes}".encode() + seen).hexdigest()
+    learned = hashlib.sha256(f"{rows}{bundle.meta.classes}{task or ''}".encode() + seen).hexdigest()
     return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import pandas as pd
 
 from pqrst.errors import LeakError, SettingsError
 
@@ -10,19 +11,24 @@ SIDES = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
 
 
-def members(fold: np.ndarray, train: Sequence[str], test: Sequence[str], setting: str) -> np.ndarray:
-    """Give each row its side by its published membership; a row that is in neither is left out."""
-    for name in sorted(set(train) & set(test)):
-        raise SettingsError(f"{setting} names the part {name!r} for train and for test; give it one side")
-    present = sorted(set(map(str, fold)))
-    for name in (*train, *test):
-        if name not in present:
-            raise SettingsError(
-                f"{setting} names the part {name!r}, but the rows only know {', '.join(map(repr, present))}"
-            )
+def members(
+    fold: np.ndarray, train: Sequence[str], test: Sequence[str], setting: str, held: Sequence[str] = ()
+) -> np.ndarray:
+    """Give each row its side by its published membership; a row that is in none of the parts is left out."""
+    present, seen = sorted(set(map(str, fold))), dict[str, str]()
     sides = np.full(len(fold), UNUSED, np.int8)
-    sides[np.isin(fold, train)] = TRAIN
-    sides[np.isin(fold, test)] = TEST
+    for side, names in enumerate((train, held, test)):
+        for name in names:
+            if name in seen:
+                raise SettingsError(
+                    f"{setting} names the part {name!r} for {seen[name]} and for {SIDES[side]}; give it one side"
+                )
+            if name not in present:
+                raise SettingsError(
+                    f"{setting} names the part {name!r}, but the rows only know {', '.join(map(repr, present))}"
+                )
+            seen[name] = SIDES[side]
+        sides[np.isin(fold, names)] = side
     return sides
 
 
@@ -63,6 +69,59 @@ def at_random(rows: int, test: float, validation: float, seed: int) -> np.ndarra
     rest, tested = train_test_split(np.arange(rows), test_size=test, random_state=seed)
     _, held = train_test_split(rest, test_size=validation, random_state=seed)
     sides[tested], sides[held] = TEST, VALIDATION
+    return sides
+
+
+def groups(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Number the groups of rows that must stay together: rows that share a name in any column, but an empty one."""
+    from scipy.sparse import coo_matrix  # noqa: PLC0415 (costs a second, and training only reads splits)
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    rows, links = len(columns[0]), []
+    for column in columns:
+        codes, names = pd.factorize(column)
+        named = np.flatnonzero(names[codes] != "")
+        first = np.full(len(names), rows)
+        np.minimum.at(first, codes[named], named)  # the first row of each name
+        links.append((named, first[codes[named]]))
+    one, other = (np.concatenate(ends) for ends in zip(*links, strict=True))
+    graph = coo_matrix((np.ones(len(one), bool), (one, other)), shape=(rows, rows))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def stratified(labels: np.ndarray, sizes: np.ndarray, shares: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    """Deal units out to sides by their shares, the rarest label first, so that each side gets its share of every label.
+
+    `labels` (units, classes) counts the rows of each label in a unit, `sizes` (units,) its rows. Source: Sechidis,
+    Tsoumakas, Vlahavas, On the stratification of multi-label data, ECML PKDD 2011.
+    """
+    wanted = np.outer(shares, labels.sum(axis=0)).astype(float)  # (sides, classes), still to be dealt
+    room, left = np.asarray(shares) * sizes.sum(), labels.sum(axis=0).astype(float)
+    sides, waiting = np.full(len(labels), UNUSED, np.int8), np.ones(len(labels), bool)
+    while waiting.any():
+        label = int(np.where(left > 0, left, np.inf).argmin()) if (left > 0).any() else None
+        chosen = waiting if label is None else waiting & (labels[:, label] > 0)
+        for unit in rng.permutation(np.flatnonzero(chosen)):
+            need = room if label is None else wanted[:, label]
+            most = np.flatnonzero(need == need.max())
+            side = most[room[most].argmax()]
+            sides[unit] = side
+            wanted[side] -= labels[unit]
+            room[side] -= sizes[unit]
+        left = left - labels[chosen].sum(axis=0)
+        waiting &= ~chosen
+    return sides
+
+
+def hold_out_by_group(
+    sides: np.ndarray, labels: np.ndarray, group: np.ndarray, shares: Sequence[float], rng: np.random.Generator
+) -> np.ndarray:
+    """Deal the groups of the train rows out to train, validation and test, with every label in proportion."""
+    sides, rows = sides.copy(), np.flatnonzero(sides == TRAIN)
+    names, unit = np.unique(group[rows], return_inverse=True)
+    counts = np.zeros((len(names), labels.shape[1]), np.int64)
+    np.add.at(counts, unit, labels[rows])
+    sides[rows] = stratified(counts, np.bincount(unit), shares, rng)[unit]
     return sides
 
 

@@ -5,7 +5,7 @@ Recorded rows carry 95 % intervals and a test against the table's baseline, from
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import intervals, ledger, scores
+from pqrst import intervals, label_intervals, ledger, scores
 from pqrst.errors import DataError
 from pqrst.params import Row, Table
 
@@ -23,7 +23,8 @@ LEGEND = """\
 # How to read the tables
 
 `published` is followed by whether it lies inside our spread: mean ± 2 sd over two seeds or more, with one seed its 95 % interval \
-by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, 2,000 times, of patients and seeds, or of beats. \
+by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, 2,000 times, of patients and seeds, or of beats; \
+of several labels a row, BCa by patient of the first seed, and `!` where it does not hold its point, for a reason that the result tells. \
 `p` is two-sided, by the paired bootstrap over patients against the baseline, corrected by Holm for the rows of the table. A name \
 is bold where the difference holds: p < .05 with two seeds or more on both sides.
 """
@@ -34,73 +35,109 @@ Results = Sequence[Mapping[str, Any]]  # one a seed
 
 @dataclass(frozen=True)
 class Shown:
-    """One row with all that is known of it."""
+    """One row with all that is known of it, by the value that its run is made over."""
 
     row: Row
-    ours: Results
-    recorded: Results
+    ours: Mapping[str, Results]
+    recorded: Mapping[str, Results]
     p: float | None = None  # of the recorded results against the baseline, corrected
+
+    def of(self, kind: str, column: str) -> tuple[Results, str]:
+        """Give the results, ours or recorded, that a column shows, and its score; `value/score` names another value."""
+        value, _, score = column.rpartition("/")
+        found: Mapping[str, Results] = getattr(self, kind)
+        return found.get(value or self.row.value, []), score
+
+    @property
+    def everything(self) -> list[Mapping[str, Any]]:
+        return [one for found in (self.ours, self.recorded) for results in found.values() for one in results]
 
     @property
     def label(self) -> str:
-        holds = self.p is not None and self.p < SIGNIFICANT and len(self.recorded) >= FEWEST_SEEDS
+        holds = self.p is not None and self.p < SIGNIFICANT and _seeds(self) >= FEWEST_SEEDS
         return f"**{self.row.name}**" if holds else self.row.name
 
     @property
     def parameters(self) -> str:
-        known = next((r["parameters"] for r in (*self.ours, *self.recorded) if r["parameters"]), None)
-        return "" if known is None else f"{known:,}"
+        """Give the number of parameters, or the least and the most where it goes with the value."""
+        known = sorted({one["parameters"] for one in self.everything if one["parameters"]})
+        return " to ".join(f"{count:,}" for count in known[:1] + known[1:][-1:])
 
 
 def build(page: Mapping[str, Table], folder: Path, recorded: Path) -> tuple[str, pd.DataFrame]:
     """Give the tables of one family of runs as Markdown, and as data, one line a cell."""
     texts, lines = [], []
     for name, table in page.items():
-        rows = _tested(table, [_shown(row, folder, recorded) for row in table.rows])
+        rows = _tested(table, [_shown(row, table, folder, recorded) for row in table.rows], folder)
         texts.append(_markdown(table, rows))
         lines += [_line(name, shown, score) for shown in rows for score in table.scores]
     return "\n".join([*texts, LEGEND]), pd.DataFrame(lines)
 
 
-def _shown(row: Row, folder: Path, recorded: Path) -> Shown:
-    return (
-        Shown(row, _results(folder, row), ledger.read(recorded, row.run, row.value)) if row.run else Shown(row, [], [])
-    )
+def _shown(row: Row, table: Table, folder: Path, recorded: Path) -> Shown:
+    """Read what the columns of a table show of a row; a run without a column's value leaves that cell blank."""
+    if not row.run:
+        return Shown(row, {}, {})
+    values = dict.fromkeys(column.rpartition("/")[0] or row.value for column in table.scores)
+    ours = {value: _results(folder, row.run, value) for value in values}
+    kept = {value: ledger.read(recorded, row.run, value) for value in values}
+    if not any(ours.values()):
+        raise DataError(
+            f"{folder / row.run / row.value} holds no scores; evaluate the run with `dvc repro evaluate@{row.run}`"
+        )
+    return Shown(row, ours, kept)
 
 
-def _results(folder: Path, row: Row) -> Results:
-    place = folder / row.run / row.value
-    found = [json.loads(file.read_text()) for file in sorted(place.glob("seed-*/scores.json"))]
-    if not found:
-        raise DataError(f"{place} holds no scores; evaluate the run with `dvc repro evaluate@{row.run}`")
-    return found
+def _seeds(shown: Shown) -> int:
+    return min((len(results) for results in shown.recorded.values() if results), default=0)
 
 
-def _tested(table: Table, rows: Sequence[Shown]) -> list[Shown]:
-    """Hold every recorded row against the baseline, where both were measured on the same patients."""
+def _results(folder: Path, run: str, value: str) -> Results:
+    return [json.loads(file.read_text()) for file in sorted((folder / run / value).glob("seed-*/scores.json"))]
+
+
+def _tested(table: Table, rows: Sequence[Shown], folder: Path) -> list[Shown]:
+    """Hold every row against the baseline, where both were measured on the same patients."""
     base = next((shown for shown in rows if table.baseline and shown.row.name == table.baseline), None)
-    if base is None or not scores.of_matrix(table.tested):
+    if base is None:
         return list(rows)
-    found = {shown.row.name: _p_value(shown, base, table.tested) for shown in rows if shown is not base}
+    by_matrix = scores.of_matrix(table.tested.rpartition("/")[2])
+    test = _p_value if by_matrix else partial(_p_value_of_labels, folder=folder)
+    found = {shown.row.name: test(shown, base, table.tested) for shown in rows if shown is not base}
     known = {name: p for name, p in found.items() if p is not None}
     corrected = dict(zip(known, intervals.holm(list(known.values())), strict=True))
-    enough = len(base.recorded) >= FEWEST_SEEDS
-    return [
-        Shown(shown.row, shown.ours, shown.recorded, corrected.get(shown.row.name) if enough else None)
-        for shown in rows
-    ]
+    enough = not by_matrix or _seeds(base) >= FEWEST_SEEDS
+    return [replace(shown, p=corrected.get(shown.row.name) if enough else None) for shown in rows]
+
+
+def _p_value_of_labels(shown: Shown, base: Shown, tested: str, folder: Path) -> float | None:
+    """Hold two multi-label runs against each other by what this checkout's evaluation kept, where it was of real recordings."""
+    ours, theirs = (one.of("ours", tested)[0] for one in (shown, base))
+    if not ours or not theirs or _synthetic([*ours, *theirs]):
+        return None
+    value, _, score = tested.rpartition("/")
+    places = [folder / one.row.run / (value or one.row.value) for one in (shown, base)]
+    rows = [pd.read_csv(next(place.glob("seed-*/rows.csv")), dtype=str, keep_default_na=False) for place in places]
+    if not rows[0].equals(rows[1]):
+        return None
+    name = "probabilities" if score in label_intervals.AREAS else "predictions"
+    one, other = (np.stack([np.load(f) for f in sorted(place.glob(f"seed-*/{name}.npy"))]) for place in places)
+    labels, patients = np.load(next(places[0].glob("seed-*/labels.npy"))), rows[0]["patient"].to_numpy(str)
+    return label_intervals.paired(score, labels, one, other, patients, seed=BOOTSTRAP_SEED).p
 
 
 def _p_value(shown: Shown, base: Shown, tested: str) -> float | None:
-    one, other = _counts(shown.recorded), _counts(base.recorded)
-    if one is None or other is None or one.shape[1:] != other.shape[1:] or _people(shown) != _people(base):
+    (ours, score), (theirs, _) = shown.of("recorded", tested), base.of("recorded", tested)
+    one, other = _counts(ours), _counts(theirs)
+    if one is None or other is None or one.shape[1:] != other.shape[1:] or _people(ours) != _people(theirs):
         return None
-    score = partial(scores.from_matrix, tested, classes=base.recorded[0]["classes"])
-    return intervals.p_value(one, other, score, BOOTSTRAP_SEED)
+    return intervals.p_value(
+        one, other, partial(scores.from_matrix, score, classes=theirs[0]["classes"]), BOOTSTRAP_SEED
+    )
 
 
-def _people(shown: Shown) -> list[str]:
-    return sorted(shown.recorded[0]["by_patient"])
+def _people(results: Results) -> list[str]:
+    return sorted(results[0]["by_patient"])
 
 
 def _counts(results: Results) -> np.ndarray | None:
@@ -129,6 +166,10 @@ def _values(results: Results, score: str) -> list[float]:
 
 
 def _interval(kind: Any, results: Results, score: str) -> tuple[float, float] | None:
+    """Give a 95 % interval: from the confusion matrices of each patient, or as evaluation found it for the first seed."""
+    if results and kind is intervals.by_patient and results[0].get("intervals", {}).get(score):
+        found = results[0]["intervals"][score]
+        return found["low"], found["high"]
     counts = _counts(results)
     if counts is None or not scores.of_matrix(score):
         return None
@@ -136,8 +177,9 @@ def _interval(kind: Any, results: Results, score: str) -> tuple[float, float] | 
     return (low, high) if np.isfinite(low) else None  # nan of a class that is not there
 
 
-def _inside(published: float | None, results: Results, score: str) -> bool | None:
+def _inside(shown: Shown, column: str) -> bool | None:
     """Say whether a published cell lies inside our spread; None where one of the two is missing."""
+    published, (results, score) = shown.row.published.get(column), shown.of("recorded", column)
     values = _values(results, score)
     if published is None or not values:
         return None
@@ -147,22 +189,27 @@ def _inside(published: float | None, results: Results, score: str) -> bool | Non
     return None if interval is None else interval[0] <= published <= interval[1]
 
 
-def _line(table: str, shown: Shown, score: str) -> dict[str, Any]:
+def _line(table: str, shown: Shown, column: str) -> dict[str, Any]:
     row = shown.row
-    line: dict[str, Any] = {"table": table, "row": row.name, "run": row.run, "value": row.value, "score": score}
-    line |= {"parameters": shown.parameters.replace(",", ""), "published": row.published.get(score)}
-    for name, results in (("ours", shown.ours), ("recorded", shown.recorded)):
-        values = _values(results, score)
+    value, _, score = column.rpartition("/")
+    line: dict[str, Any] = {
+        "table": table,
+        "row": row.name,
+        "run": row.run,
+        "value": value or row.value,
+        "score": score,
+    }
+    line |= {"parameters": shown.parameters.replace(",", ""), "published": row.published.get(column)}
+    for name in ("ours", "recorded"):
+        values = _values(*shown.of(name, column))
         line[f"{name}_mean"] = mean(values) if values else None
         line[f"{name}_sd"] = stdev(values) if len(values) > 1 else None
         line[f"{name}_seeds"] = len(values)
     for name, kind in (("patient", intervals.by_patient), ("beat", intervals.by_beat)):
-        line[f"recorded_low_by_{name}"], line[f"recorded_high_by_{name}"] = _interval(kind, shown.recorded, score) or (
-            None,
-            None,
-        )
-    line |= {"published_inside": _inside(row.published.get(score), shown.recorded, score), "p_corrected": shown.p}
-    return line | {"ours_synthetic": _synthetic(shown.ours)}
+        low, high = _interval(kind, *shown.of("recorded", column)) or (None, None)
+        line |= {f"recorded_low_by_{name}": low, f"recorded_high_by_{name}": high}
+    line |= {"published_inside": _inside(shown, column), "p_corrected": shown.p}
+    return line | {"ours_synthetic": any(map(_synthetic, shown.ours.values()))}
 
 
 def _synthetic(results: Results) -> bool:
@@ -170,19 +217,40 @@ def _synthetic(results: Results) -> bool:
 
 
 def _markdown(table: Table, rows: Sequence[Shown]) -> str:
-    synthetic = any(_synthetic(shown.ours) for shown in rows)
+    synthetic = any(_synthetic(results) for shown in rows for results in shown.ours.values())
     tested = [""] if not table.baseline else ["p"]
     lines = [["row", "parameters", "from", *table.scores.values(), *tested]]
     for shown in rows:
         lines += [[shown.label, shown.parameters, *cells] for cells in _cells(table, shown, synthetic)]
     width = len(lines[0]) - (tested == [""])
-    missing = [shown.row.name for shown in rows if shown.row.run and not shown.recorded]
+    missing = [shown.row.name for shown in rows if shown.row.run and not any(shown.recorded.values())]
     parts = [
         f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]), table.note,
         f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
         f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
+        _subgroups(table, rows),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _subgroups(table: Table, rows: Sequence[Shown]) -> str:
+    """Lay out the tested score by sex, age, device and source, where they are known: recorded results before our own."""
+    score = table.tested.rpartition("/")[2]
+    columns: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for shown in rows:
+        results = shown.of("recorded", table.tested)[0] or shown.of("ours", table.tested)[0]
+        told = results[0].get("subgroups", []) if results else []
+        if any(score in group for group in told):
+            columns[shown.row.name] = {(group["by"], group["group"]): group for group in told}
+    if not columns:
+        return ""
+    groups = dict.fromkeys(key for found in columns.values() for key in found)
+    lines = [["by", "group", "rows", *columns]]
+    for key in groups:
+        found = [one.get(key, {}) for one in columns.values()]
+        count = next(group["rows"] for group in found if group)
+        lines.append([*key, f"{count:,}", *(_number(group.get(score)) for group in found)])
+    return f"{table.scores[table.tested]} by subgroup of the test rows, first seed:\n\n{_grid(lines)}"
 
 
 def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
@@ -190,22 +258,33 @@ def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
     lines = []
     if shown.row.published:
         lines.append(["published", *(_published(shown, score) for score in table.scores), ""])
-    if shown.recorded:
+    if any(shown.recorded.values()):
         p = "baseline" if shown.row.name == table.baseline else _p(shown.p)
-        lines.append(["recorded, real", *(_spread(_values(shown.recorded, score)) for score in table.scores), p])
+        lines.append(["recorded, real", *(_spread(_values(*shown.of("recorded", c))) for c in table.scores), p])
         for name, kind in (("95 % by patient", intervals.by_patient), ("95 % by beat", intervals.by_beat)):
-            found = [_interval(kind, shown.recorded, score) for score in table.scores]
+            found = [_interval(kind, *shown.of("recorded", column)) for column in table.scores]
             if any(found):
-                lines.append([name, *(f"{_number(pair[0])}-{_number(pair[1])}" if pair else "" for pair in found), ""])
+                flags = [
+                    _flag(*shown.of("recorded", column)) if kind is intervals.by_patient else ""
+                    for column in table.scores
+                ]
+                told = zip(found, flags, strict=True)
+                lines.append([name, *(f"{_number(p[0])}-{_number(p[1])}{flag}" if p else "" for p, flag in told), ""])
     if shown.ours:
         ours = "ours (synthetic)" if synthetic else "ours"
-        lines.append([ours, *(_spread(_values(shown.ours, score)) for score in table.scores), ""])
+        lines.append([ours, *(_spread(_values(*shown.of("ours", column))) for column in table.scores), ""])
     return lines
+
+
+def _flag(results: Results, score: str) -> str:
+    """Mark an interval that does not hold its point."""
+    told = results[0].get("intervals", {}).get(score) if results else None
+    return "" if told is None or told["held"] else "!"
 
 
 def _published(shown: Shown, score: str) -> str:
     """Print a published cell, whether it lies inside our spread, and what stands in print where that is a mistake."""
-    value, inside = shown.row.published.get(score), _inside(shown.row.published.get(score), shown.recorded, score)
+    value, inside = shown.row.published.get(score), _inside(shown, score)
     wrong = shown.row.misprinted.get(score)
     printed = "" if wrong is None else f" (printed {_number(wrong)})"
     return _number(value) + printed + {None: "", True: " inside", False: " outside"}[inside]
@@ -235,11 +314,18 @@ def _grid(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([rows[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *rows[1:]])
 
 
+def _split(result: Mapping[str, Any]) -> str:
+    """Name a split with its part, and over how many labels its macro areas are taken."""
+    labels = result["scores"].get("auroc_labels")
+    name = f"{result['split']}/{result['part']}" if result.get("part") else result["split"]
+    return f"{name}, {labels:g} of {len(result['classes'])} labels" if labels and result.get("part") else name
+
+
 def _protocol(rows: Sequence[Shown]) -> str:
     """Say what every row was measured on, and whom train and test share."""
     said = dict.fromkeys(
-        f"{'made-up' if _synthetic([r]) else 'real'}: {r['rows']:,} test rows of split {r['split']} ({r['leak']})"
+        f"{'made-up' if _synthetic([r]) else 'real'}: {r['rows']:,} test rows of split {_split(r)} ({r['leak']})"
         for shown in rows
-        for r in (*shown.recorded, *shown.ours)
+        for r in shown.everything
     )
     return f"Measured on {'; '.join(said)}." if said else ""

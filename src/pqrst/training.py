@@ -19,8 +19,8 @@ from torch.optim import lr_scheduler
 from pqrst import scores
 from pqrst.console import log, progress
 from pqrst.errors import SettingsError
-from pqrst.inference import Inputs, logits, precision
-from pqrst.loaders import batches, visiting_order
+from pqrst.inference import Crop, Inputs, logits, precision
+from pqrst.loaders import batches, cropped, visiting_order
 from pqrst.params import Train
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
@@ -71,7 +71,7 @@ class State:
 
     epoch: int = 0
     best_epoch: int = 0
-    best_loss: float = float("inf")
+    best: float = float("inf")  # the lowest validation loss, or the highest score with its sign turned
     stale: int = 0
     finished: bool = False
     history: list[Row] = field(default_factory=list)
@@ -79,7 +79,7 @@ class State:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The weights of the epoch with the lowest validation loss."""
+    """The weights of the epoch that validation chose."""
 
     weights: dict[str, torch.Tensor]
     best_epoch: int
@@ -135,7 +135,8 @@ def _scheduler(optimizer: torch.optim.Optimizer, t: Train, steps: int) -> Any:
             optimizer, factor=t.scheduler_factor, patience=t.scheduler_patience, min_lr=t.min_lr
         )
     if t.scheduler == "one_cycle":
-        return lr_scheduler.OneCycleLR(optimizer, max_lr=t.lr, total_steps=t.epochs * steps)
+        total = (t.cycle_epochs or t.epochs) * steps
+        return lr_scheduler.OneCycleLR(optimizer, max_lr=t.lr, total_steps=total, pct_start=t.cycle_warmup)
     if t.scheduler == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=t.epochs * steps, eta_min=t.min_lr)
     gamma = t.scheduler_factor if t.scheduler == "step" else 1.0
@@ -169,28 +170,52 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
         for part in batches(order, t.batch_size):
             y = data.train_y[part]
             with precision(t.precision, part.device):
-                out = learner.model(*(x[part] for x in data.train_x))
+                rows, *side = (x[part] for x in data.train_x)
+                out = learner.model(cropped(rows, t.crop), *side)
             value = learner.loss(out.float(), y, data.weight(y))
             learner.optimizer.zero_grad(set_to_none=True)
             value.backward()
+            _clip(learner)
             learner.optimizer.step()
-            if t.scheduler in BY_STEP:
-                learner.scheduler.step()
+            _move(learner)
             total += value.detach() * len(part)
             seen += len(part)
             count(len(part))
     return float(total / seen)
 
 
+def _clip(learner: Learner) -> None:
+    t = learner.settings
+    if t.clip_value:
+        nn.utils.clip_grad_value_(learner.model.parameters(), t.clip_value)
+    if t.clip_norm:
+        nn.utils.clip_grad_norm_(learner.model.parameters(), t.clip_norm)
+
+
+def _move(learner: Learner) -> None:
+    """Move a schedule that goes by step; after its last one the learning rate stays."""
+    schedule = learner.scheduler
+    last = getattr(schedule, "total_steps", None)
+    if learner.settings.scheduler in BY_STEP and (last is None or schedule.last_epoch + 1 < last):
+        schedule.step()
+
+
 def _validate(learner: Learner, data: Data) -> Row:
-    out, y = logits(learner.model, data.validation_x, learner.settings.precision), data.validation_y
+    t, y = learner.settings, data.validation_y
+    out = logits(learner.model, data.validation_x, t.precision, crop_of(t))
     value = learner.loss(out, y, data.weight(y))
     decided = (out > 0).to(torch.int8) if y.ndim == 2 else out.argmax(dim=1)
     labels, outputs, said = (tensor.cpu().numpy() for tensor in (y, out, decided))
     classes = [str(place) for place in range(data.n_classes)]
+    shown = ("accuracy", "f1_macro", *([] if t.select in ("loss", "last") else [t.select]))
     return {"validation_loss": float(value)} | {
-        f"validation_{name}": scores.score(name, labels, outputs, said, classes) for name in ("accuracy", "f1_macro")
+        f"validation_{name}": scores.score(name, labels, outputs, said, classes) for name in shown
     }
+
+
+def crop_of(t: Train) -> Crop:
+    """Give how rows are seen after training."""
+    return Crop(t.crop, t.crop_step, t.crop_pool)
 
 
 def _gpu(where: torch.device) -> Row:
@@ -211,12 +236,23 @@ def _judge(state: State, row: Row, learner: Learner, best: dict[str, torch.Tenso
     if not math.isfinite(row["validation_loss"]):
         raise SettingsError(f"epoch {state.epoch}: the validation loss is {row['validation_loss']}; lower train.lr")
     state.history.append(row)
-    if row["validation_loss"] < state.best_loss:
-        state.best_loss, state.best_epoch, state.stale = row["validation_loss"], state.epoch, 0
+    value = _value(row, t, state.epoch)
+    if value < state.best or not state.best_epoch:
+        state.best, state.best_epoch, state.stale = value, state.epoch, 0
         best.update(_copy(learner.model))
     else:
         state.stale += 1
     state.finished = state.epoch >= t.epochs or 0 < t.stop_patience <= state.stale
+
+
+def _value(row: Row, t: Train, epoch: int) -> float:
+    """Give what is chosen by, the lower the better; a score that no validation row defines is the worst."""
+    if t.select == "last":
+        return -float(epoch)
+    if t.select == "loss":
+        return row["validation_loss"]
+    found = row[f"validation_{t.select}"]
+    return -found if math.isfinite(found) else math.inf
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:

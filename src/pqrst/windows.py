@@ -13,8 +13,10 @@ from pqrst.arrays import Meta, Record, Writer
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
 from pqrst.features import beat_features
-from pqrst.filters import band_pass, settles
+from pqrst.filters import band_pass, resampled, settles
 from pqrst.params import BandPass, Window
+
+FLAT = 1e-8  # added to a deviation, so that a flat lead becomes zero
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,19 @@ def equal(record: Record, w: Window) -> Rows:
 
 
 def whole(record: Record, w: Window) -> Rows:
-    """Take the recording as one row, cut or padded with zeros on the right."""
-    if w.side != "none":
+    """Take the recording as one row, padded with zeros on the right, or as some pieces where it is longer."""
+    if w.side == "beats":
         raise RecordError(record.record, "it has no marks to take the rhythm from; set window.side to none")
     if record.label is None:
         raise RecordError(
             record.record, "it has no label of its own, so it cannot be taken whole; set window.cut to beats or equal"
         )
-    x, starts = padded(_leads(record, w), w)
-    return Rows(x, np.array([record.label]), starts, {})
+    x, starts = pieces(_leads(record, w), w.samples, w.pieces)
+    rows = Rows(x, np.array([record.label] * len(x)), starts, {})
+    if w.side == "none":
+        return rows
+    numbers = np.array(list(record.numbers.values()), np.float32)
+    return replace(rows, side=np.tile(numbers, (len(x), 1)), columns=tuple(record.numbers))
 
 
 def stepped(signal: np.ndarray, w: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -111,12 +117,18 @@ def stepped(signal: np.ndarray, w: Window) -> tuple[np.ndarray, np.ndarray]:
     return view[:, starts].swapaxes(0, 1), starts
 
 
-def padded(signal: np.ndarray, w: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Take (leads, T) as one row, cut or padded with zeros on the right, and give its start."""
-    x = np.zeros((1, len(signal), w.samples), np.float32)
-    kept = signal[:, : w.samples]
-    x[0, :, : kept.shape[1]] = kept
-    return x, np.array([0])
+def pieces(signal: np.ndarray, samples: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Take (leads, T) as one row padded with zeros on the right, or as evenly spread rows; give them and their starts.
+
+    A longer recording gives as many rows as would cover it, `most` at most; a single one lies in its middle.
+    """
+    length = signal.shape[1]
+    if length <= samples:
+        return np.pad(signal, ((0, 0), (0, samples - length)))[None], np.array([0])
+    count = min(most, -(-length // samples))
+    spread = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
+    starts = np.rint((length - samples) * spread).astype(np.int64)
+    return np.stack([signal[:, start : start + samples] for start in starts]), starts
 
 
 CUTS: dict[str, Callable[[Record, Window], Rows]] = {"beats": beats, "around": around, "equal": equal, "whole": whole}
@@ -132,10 +144,25 @@ def _marks(record: Record) -> Any:
     return record.marks
 
 
-def filtered(record: Record, f: BandPass | None) -> Record:
-    """Filter a whole recording, where that is wanted; it then is in mV."""
-    if f is None:
-        return record
+def prepared(record: Record, w: Window) -> Record:
+    """Scale, filter and resample a whole recording, where that is wanted; what is altered is no longer in converter steps."""
+    if w.zscore:
+        record = _zscored(record)
+    if w.filter is not None:
+        record = _filtered(record, w.filter)
+    if w.rate:
+        record = at_rate(record, w.rate)
+    return replace(record, signal=record.millivolts(), gain=None, zero=None) if w.steps else record
+
+
+def _zscored(record: Record) -> Record:
+    signal = record.millivolts().astype(np.float64)
+    mean, deviation = signal.mean(axis=1, keepdims=True), signal.std(axis=1, keepdims=True)
+    scaled = ((signal - mean) / (deviation + FLAT)).astype(np.float32)
+    return replace(record, signal=scaled, gain=None, zero=None, units="standard deviations")
+
+
+def _filtered(record: Record, f: BandPass) -> Record:
     if record.fs <= 2 * f.high:
         raise RecordError(
             record.record, f"its {record.fs:g} Hz cannot hold a band up to {f.high:g} Hz; set filter.high lower"
@@ -145,6 +172,21 @@ def filtered(record: Record, f: BandPass | None) -> Record:
     return replace(
         record, signal=band_pass(record.millivolts(), record.fs, (f.low, f.high), f.order), gain=None, zero=None
     )
+
+
+def at_rate(record: Record, fs: float) -> Record:
+    """Bring a recording to another rate; at the same rate its samples stay as they are."""
+    if record.fs == fs:
+        return record
+    return replace(record, signal=resampled(record.millivolts(), record.fs, fs), fs=fs, gain=None, zero=None)
+
+
+def in_steps(x: np.ndarray, gain: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Turn rows (n, leads, samples) into whole steps, `gain` a unit from `zero` on, by lead; float32.
+
+    What lies beyond the 16 bits that hold them stays at their edge.
+    """
+    return np.clip(np.rint(x * gain[:, None] + zero[:, None]), -(2**15), 2**15 - 1).astype(np.float32)
 
 
 def segment(
@@ -183,14 +225,24 @@ def _cut(
         try:
             if isinstance(record, RecordError):
                 raise record
-            prepared = filtered(record, window.filter)
+            made = prepared(record, window)
             # a recording that comes with its label is a row already, such as a line of Kaggle's file
-            yield prepared, CUTS[window.cut if record.marks is not None else "whole"](prepared, window)
+            yield _stored(made, CUTS[window.cut if record.marks is not None else "whole"](made, window), window)
         except RecordError as fault:
             if on_bad_record == "stop":
                 raise
             log.warning("skipped: %s", fault)
             skipped.append({"record": fault.record, "fault": fault.fault})
+
+
+def _stored(record: Record, rows: Rows, w: Window) -> tuple[Record, Rows]:
+    """Round rows to int16 steps where that is wanted."""
+    if not w.steps:
+        return record, rows
+    leads = rows.x.shape[1]
+    whole_steps = in_steps(rows.x, np.full(leads, w.steps), np.zeros(leads))
+    told = replace(record, gain=(float(w.steps),) * len(record.leads), zero=(0,) * len(record.leads))
+    return told, replace(rows, x=whole_steps.astype(np.int16))
 
 
 def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) -> Meta:
@@ -199,13 +251,25 @@ def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) 
         fs=record.fs / window.every if cut in ("beats", "around") else record.fs,
         side=rows.columns,
         leads=record.leads[: rows.x.shape[1]] if window.leads == "all" else ("first",),
-        units="from 0 to 1" if cut == "beats" else record.units if record.gain is None else "converter steps",
+        units="from 0 to 1" if cut == "beats" else record.units if record.gain is None else _steps_of(record),
         axes=("row", "lead", "time"),
         gain=None if cut == "beats" or record.gain is None else record.gain[: rows.x.shape[1]],
         zero=None if cut == "beats" or record.zero is None else record.zero[: rows.x.shape[1]],
-        settings={key: value for key, value in asdict(window).items() if value is not None},
+        settings=_told(window),
         **facts,
     )
+
+
+def _told(window: Window) -> dict[str, Any]:
+    """List the settings that differ from their defaults, and those that none can do without."""
+    usual = asdict(Window(window.cut, window.samples))
+    return {
+        k: v for k, v in asdict(window).items() if k in ("cut", "samples", "step", "every", "leads") or v != usual[k]
+    }
+
+
+def _steps_of(record: Record) -> str:
+    return "converter steps" if record.units == "mV" else f"steps of {record.units}"
 
 
 def _table(record: Record, rows: Rows) -> pd.DataFrame:
@@ -213,5 +277,7 @@ def _table(record: Record, rows: Rows) -> pd.DataFrame:
     folds = {name: np.full(len(table), value) for name, value in record.folds.items()} | dict(rows.folds)
     for name in sorted(folds):
         table[f"fold_{name}"] = folds[name]
+    for name, said in record.about.items():
+        table[f"about_{name}"] = said
     table["quality"] = " ".join(record.quality)
     return table

@@ -1,0 +1,233 @@
+"""PTB-XL 1.0.3: 21,799 12-lead recordings of 10 s from 18,869 patients, with 71 kinds of statements about them.
+
+Reports by up to two cardiologists as SCP-ECG statements, each with a likelihood from 0 to 100, which is 0 where none was given, as with
+nearly all statements of rhythm and many of form. A label is stored as 1 + likelihood, so that a task counts any mention, or
+only what is above 0. Ten folds come with the data, no patient in two of them; 9 and 10 hold the best-checked labels. An age
+above 89 stands as 300 in the table. The same recordings at 500 Hz are the source ptb-xl of the Challenge 2021.
+`ptbxl_statements.csv` is the table of the 71 statements, in the order of PhysioNet's `scp_statements.csv`.
+
+Licence: Creative Commons Attribution 4.0. Cite: Wagner P, Strodthoff N, Bousseljot R-D, et al., Sci Data 7:154, 2020,
+doi:10.1038/s41597-020-0495-6; Goldberger A, et al., Circulation 101(23):e215-e220, 2000. The label tasks: Strodthoff N, Wagner P,
+Schaeffter T, Samek W, IEEE J Biomed Health Inform 25(5):1519-1528, 2021.
+"""
+
+import ast
+import csv
+import io
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pqrst import downloads, packs
+from pqrst.arrays import LabelTask, Record
+from pqrst.console import log
+from pqrst.datasets import _twelve_lead, _wfdb12
+from pqrst.errors import DataError, RecordError
+
+HOST = "https://physionet.org/files/ptb-xl/1.0.3"
+TABLE, PUBLISHED_STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
+PARTIAL, AGAIN = "databases.ptbxl.partial", "download the database again"
+ENDINGS = {100: "lr", 500: "hr"}  # Hz -> of the table's column, and of the files' names
+COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_lr", "filename_hr")
+# the official table has these columns as text; a reduced one says 0 or 1 under the name with _present
+PACEMAKER, PACED = "pacemaker", "ja, pacemaker"  # no other text of that column counts
+NOTES = (PACEMAKER, "baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats")
+OVER_89, OVER_89_YEARS = 300, 90.0  # what the table says of people older than 89, and what a network is told
+LONGEST_CODES = 10_000  # characters
+SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+# statements that no report gives a likelihood above 0
+WITHOUT_LIKELIHOOD = (
+    *("SR", "SBRAD", "SARRH", "SVARR", "SVTAC", "TRIGU", "PRC(S)", "LVOLT", "HVOLT", "ABQRS"),
+    *("TAB_", "NT_", "INVT", "LOWT", "STD_", "STE_", "QWAVE", "VCLVH", "LPR"),
+)
+
+
+def _statements() -> dict[str, dict[str, str]]:
+    with Path(__file__).with_name("ptbxl_statements.csv").open(encoding="ascii", newline="") as file:
+        return {line["code"]: line for line in csv.DictReader(file)}
+
+
+def _task(column: str, order: tuple[str, ...] = ()) -> LabelTask:
+    """Gather statements by what stands in a column of their table; those with nothing there are left out."""
+    members: dict[str, tuple[str, ...]] = dict.fromkeys(order, ())
+    for code, line in STATEMENTS.items():
+        name = code if line[column] == "1" else line[column]
+        if name:
+            members[name] = (*members.get(name, ()), code)
+    return LabelTask(members)
+
+
+STATEMENTS: Mapping[str, Mapping[str, str]] = _statements()
+TASK = "multi"
+CLASSES = tuple(STATEMENTS)
+PLACES = {code: place for place, code in enumerate(CLASSES)}
+LABEL_TASKS: Mapping[str, LabelTask] = {
+    "all": LabelTask({code: (code,) for code in CLASSES}),
+    "diagnostic": _task("diagnostic"),
+    "sub": _task("diagnostic_subclass"),
+    "super": _task("diagnostic_class", SUPERCLASSES),
+    "form": _task("form"),
+    "rhythm": _task("rhythm"),
+    "likelihood": LabelTask({code: (code,) for code in CLASSES if code not in WITHOUT_LIKELIHOOD}, least=2),
+}
+
+__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records", "synthesize"]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Which files are taken: the rate in Hz, and whether a source may hold only some of the recordings in its table."""
+
+    rate: Literal[100, 500] = 100
+    partial: bool = False
+
+
+def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, Any]:
+    """Fetch the tables, and the signals of one rate packed by the thousand, from the host or the mirror at `base`."""
+    source = downloads.Source(f"{base}/ptbxl", "mirror") if base else downloads.Source(HOST, "host")
+    table = _table(downloads.read_text(source, TABLE).encode())
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for stem in table[f"filename_{ENDINGS[p.rate]}"]:
+        groups[stem.rpartition("/")[0] or "records"] += [f"{stem}.hea", f"{stem}.dat"]
+    optional = [PUBLISHED_STATEMENTS, *(name for names in groups.values() for name in names if p.partial)]
+    hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
+    plain = {TABLE: source, PUBLISHED_STATEMENTS: source}
+    told = packs.fetch(source, groups, dest, scratch / "ptbxl", plain=plain, optional=optional, missing=hint)
+    if "missing" in told:
+        log.warning(
+            "ptbxl: %s files that belong to the table's %s recordings are not there", told["missing"], len(table)
+        )
+    return told
+
+
+def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
+    """Write `n` made-up recordings of 10 s in this database's own files."""
+    _twelve_lead.write_ptbxl(dest, n, rng)
+
+
+def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
+    """Give the recordings in the order of their numbers; one that cannot be read is given as its fault."""
+    absent = 0
+    with packs.open_all(raw) as files:
+        try:
+            table = _table(files.read(TABLE))
+        except (FileNotFoundError, DataError):
+            raise RecordError("of PTB-XL", f"{TABLE} is missing or damaged; {AGAIN}") from None
+        for values in table.itertuples(index=False, name=None):
+            row = dict(zip(table.columns, values, strict=True))
+            if p.partial and not _lies_in(files, row[f"filename_{ENDINGS[p.rate]}"]):
+                absent += 1
+                continue
+            try:
+                yield _record(row, files, p)
+            except RecordError as fault:
+                yield fault
+        if absent:
+            log.info("ptbxl: %s of %s recordings are not there at %s Hz", absent, len(table), p.rate)
+
+
+def _lies_in(files: packs.Packs, stem: str) -> bool:
+    return any(f"{stem}.{ending}" in files for ending in ("hea", "dat"))
+
+
+def _table(content: bytes) -> pd.DataFrame:
+    """Read the table of recordings as text, in the order of their numbers."""
+    wanted = {*COLUMNS, "device", *NOTES, *(f"{name}_present" for name in NOTES)}
+    try:
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
+        missing = [name for name in COLUMNS if name not in table]
+        missing += [name for name in NOTES if name not in table and f"{name}_present" not in table]
+        order = [] if missing else [int(number) for number in table["ecg_id"]]
+    except ValueError:  # pandas' own parser errors are of this kind
+        raise RecordError("of PTB-XL", f"{TABLE} is no table of recordings; {AGAIN}") from None
+    if missing or not order or len(set(order)) < len(order):
+        fault = f"has no column {missing[0]!r}" if missing else "names no recording, or one of them twice"
+        raise RecordError("of PTB-XL", f"{TABLE} {fault}; {AGAIN}")
+    return table.iloc[np.argsort(order)].reset_index(drop=True)
+
+
+def _record(row: Mapping[str, str], files: packs.Packs, p: Params) -> Record:
+    name, stem = f"{int(row['ecg_id']):05d}", row[f"filename_{ENDINGS[p.rate]}"]
+    for file in (f"{stem}.hea", f"{stem}.dat"):
+        if file not in files:
+            raise RecordError(name, f"{file} is missing; {AGAIN}, or set {PARTIAL} to true if the source has it not")
+    found = _wfdb12.load(name, files, (f"{stem}.hea", f"{stem}.dat"), AGAIN)
+    if found.fs != p.rate:
+        raise RecordError(name, f"its header says {found.fs:g} Hz where {p.rate} Hz belong; {AGAIN}")
+    fold, patient = _whole(row, "strat_fold", name), _whole(row, "patient_id", name)
+    if not 1 <= fold <= 10:
+        raise RecordError(name, f"{TABLE} says fold {fold} of it, not one from 1 to 10; {AGAIN}")
+    age, about_age = _age(row, name)
+    sex = {"0": "male", "1": "female"}.get(row["sex"].removesuffix(".0"), "")
+    return Record(
+        record=name,
+        patient=str(patient),
+        signal=found.signal,
+        fs=found.fs,
+        leads=_wfdb12.LEADS,
+        gain=found.gain,
+        zero=found.zero,
+        label=labels(row["scp_codes"], name),
+        folds={"official": str(fold)},
+        about={"age": about_age, "sex": sex} | ({"device": " ".join(row["device"].split())} if "device" in row else {}),
+        numbers={"age": age, "male": {"male": 1.0, "female": 0.0}.get(sex, math.nan)} | _notes(row),
+        quality=_wfdb12.quality(found),
+    )
+
+
+def labels(codes: str, record: str = "of PTB-XL") -> tuple[int, ...]:
+    """Turn the text of a dictionary of statements into a number for each of the 71: 1 + likelihood, 0 where absent."""
+    try:
+        found = ast.literal_eval(codes) if len(codes) <= LONGEST_CODES else None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RecordError(record, f"its scp_codes {codes[:60]!r} are no statements; {AGAIN}")
+    numbers = [0] * len(CLASSES)
+    for code, likelihood in found.items():
+        if code not in PLACES or not isinstance(likelihood, int | float) or not 0 <= likelihood <= 100:
+            raise RecordError(
+                record,
+                f"its statement {code!r} with likelihood {likelihood!r} is none of the 71 from 0 to 100; {AGAIN}",
+            )
+        numbers[PLACES[code]] = 1 + (max(round(likelihood), 1) if likelihood else 0)  # what is above 0 stays so
+    return tuple(numbers)
+
+
+def _whole(row: Mapping[str, str], column: str, record: str) -> int:
+    """Read a whole number, which the table may write with .0 behind it."""
+    try:
+        value = float(row[column])
+        if value == int(value):
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise RecordError(record, f"{TABLE} says {row[column][:20]!r} as its {column}, no whole number; {AGAIN}")
+
+
+def _age(row: Mapping[str, str], record: str) -> tuple[float, str]:
+    """Give an age in years, not a number where unknown, with what is told of it."""
+    if not row["age"]:
+        return math.nan, ""
+    age = _whole(row, "age", record)
+    if age == OVER_89:
+        return OVER_89_YEARS, ">89"
+    if not 0 <= age <= 130:
+        raise RecordError(record, f"{TABLE} says that the person is {age} years old; {AGAIN}")
+    return float(age), str(age)
+
+
+def _notes(row: Mapping[str, str]) -> dict[str, float]:
+    """Give 1 where the table notes a pacemaker, a fault of the signal or extra beats."""
+    found = {}
+    for name in NOTES:
+        text = row.get(name, "").strip()
+        noted = text == PACED if name == PACEMAKER else bool(text)
+        found[name] = float(noted if name in row else row[f"{name}_present"] == "1")
+    return found

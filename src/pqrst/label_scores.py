@@ -1,0 +1,61 @@
+"""Scores of several classes at once, from their cells: 0/1 labels and probabilities or decisions, (rows, classes) both."""
+
+import numpy as np
+
+
+def average_area(name: str, truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Average an area under a curve, by its name in scikit-learn, over the classes that have rows on both sides."""
+    from sklearn import metrics  # noqa: PLC0415 (costs a second, and tables need none)
+
+    found = [getattr(metrics, name)(truth[:, c], probabilities[:, c]) for c in on_both_sides(truth)]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def on_both_sides(truth: np.ndarray) -> np.ndarray:
+    """List the classes that have both true and false rows."""
+    true = truth.sum(axis=0)
+    return np.flatnonzero((true > 0) & (true < len(truth)))
+
+
+def auroc_labels(truth: np.ndarray, probabilities: np.ndarray) -> float:  # noqa: ARG001 (called as the others are)
+    """Count the classes that have rows on both sides: those that the macro areas are over."""
+    return float(len(on_both_sides(truth)))
+
+
+def auroc_micro(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the area under the ROC curve of the cells of all classes pooled."""
+    return average_area("roc_auc_score", truth.reshape(-1, 1), probabilities.reshape(-1, 1))
+
+
+def average_precision_micro(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the area under the precision-recall curve of the cells of all classes pooled."""
+    return average_area("average_precision_score", truth.reshape(-1, 1), probabilities.reshape(-1, 1))
+
+
+def recall_micro_picked_on_test(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the recall of all cells pooled at the one threshold that suits these very rows best.
+
+    Such a threshold is chosen knowing the answers: as published, and no estimate of anything.
+    """
+    return _picked(truth, probabilities)[0]
+
+
+def specificity_micro_picked_on_test(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the specificity that goes with `recall_micro_picked_on_test`."""
+    return _picked(truth, probabilities)[1]
+
+
+def _picked(truth: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Give recall and specificity at the largest sum of the two, at the highest threshold of equals."""
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 (costs a second, and tables need none)
+
+    if not len(on_both_sides(truth.reshape(-1, 1))):
+        return float("nan"), float("nan")
+    wrong, found, _ = roc_curve(truth.ravel(), probabilities.ravel(), drop_intermediate=False)
+    best = np.argmax(found - wrong)
+    return float(found[best]), float(1 - wrong[best])
+
+
+def hamming_loss(truth: np.ndarray, decided: np.ndarray) -> float:
+    """Give the share of cells that are decided wrongly, of several labels a row."""
+    return float((truth.astype(bool) != decided.astype(bool)).mean())

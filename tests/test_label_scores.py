@@ -1,0 +1,47 @@
+"""Scores over the cells of several labels: by hand here, and against a peer library beside the other scores."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from pqrst import label_scores, scores
+
+
+def test_the_pooled_areas_by_hand():
+    """Order four cells of two labels, whose probabilities are on one scale: three pairs of four are right."""
+    labels, probability = np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.5], [0.1, 0.4]])
+    assert label_scores.auroc_micro(labels, probability) == 0.75
+    assert label_scores.average_precision_micro(labels, probability) == pytest.approx((1 + 2 / 3) / 2)
+    assert scores.auroc_macro(labels, probability) == pytest.approx((1 + 0) / 2)
+    assert np.isnan(label_scores.auroc_micro(np.zeros((2, 2), int), probability))
+
+
+def test_a_threshold_picked_on_the_test_rows_by_hand():
+    """Take the one threshold of all cells that suits them best: 3 of 3 found at 1 of 3 wrong, above 1 of 3 at none."""
+    labels, probability = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[0.9, 0.1], [0.5, 0.4], [0.6, 0.2]])
+    named = ("recall_micro_picked_on_test", "specificity_micro_picked_on_test")
+    assert [scores.score(name, labels, probability, None, "AB") for name in named] == pytest.approx([1, 2 / 3])
+    assert np.isnan(scores.score(named[0], 0 * labels, probability, None, "AB"))
+
+
+def test_pooled_and_macro_areas_leave_out_what_is_on_one_side():
+    """Count and average over the labels with rows on both sides; give no number where there is none."""
+    labels, probability = np.array([[1, 0, 1], [0, 0, 1], [1, 0, 1]]), np.arange(9).reshape(3, 3) / 9
+    assert label_scores.on_both_sides(labels).tolist() == [0]
+    assert label_scores.auroc_labels(labels, probability) == 1
+    assert label_scores.average_area("roc_auc_score", labels, probability) == 0.5
+    assert np.isnan(label_scores.average_area("roc_auc_score", labels[:, 1:], probability[:, 1:]))
+
+
+def test_the_picked_threshold_is_the_best_of_all():
+    """Reach the largest sum of pooled recall and specificity of all thresholds tried one by one."""
+    rng = np.random.default_rng(0)
+    labels = rng.random((50, 4)) < 0.3
+    probability = (0.7 * rng.random(labels.shape) + 0.3 * labels).round(2)
+    tried = [
+        metrics.recall_score(labels.ravel(), said.ravel()) + metrics.recall_score(~labels.ravel(), ~said.ravel())
+        for said in (probability >= threshold for threshold in np.unique(probability))
+    ]
+    found = label_scores.recall_micro_picked_on_test(labels, probability)
+    found += label_scores.specificity_micro_picked_on_test(labels, probability)
+    assert found == pytest.approx(max(tried))
