@@ -13,7 +13,7 @@ from pqrst.artifact import Contract
 from pqrst.classifiers import beat_cascade
 from pqrst.errors import DataError, PqrstError
 from pqrst.features import beat_features
-from pqrst.inference import logits
+from pqrst.inference import Crop, logits
 from pqrst.loaders import Standardisation, fit_standardisation, standardise
 from pqrst.models import coupled_cnn
 
@@ -109,10 +109,40 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_rows_beyond_one_part_are_predicted_in_their_order(saved):
+def test_rows_beyond_one_part_are_predicted_in_their_order(saved, monkeypatch):
     """Cut 9000 rows into parts, and give for each row what it gets by itself."""
+    monkeypatch.setattr(artifact, "NUMBERS_AT_ONCE", 4096 * 32)
     many, predictor = np.resize(rows(), (9000, *SHAPE)), artifact.load(saved)
     assert predictor.logits(many)[[0, 4500, 8999]] == pytest.approx(predictor.logits(many[[0, 4500, 8999]]), abs=1e-6)
+
+
+def test_long_rows_are_turned_to_floats_a_few_at_a_time(saved, monkeypatch):
+    """Hand over parts of so many numbers at most, and change no answer."""
+    predictor, x = artifact.load(saved), np.random.default_rng(2).normal(0, 1, (11, *SHAPE)).astype(np.float32)
+    whole, seen = predictor.logits(x), []
+    monkeypatch.setattr(artifact, "NUMBERS_AT_ONCE", 3 * 32)
+    real = artifact.NetworkPredictor.part
+    monkeypatch.setattr(
+        artifact.NetworkPredictor, "part", lambda self, x, side: seen.append(len(x)) or real(self, x, side)
+    )
+    assert predictor.logits(x) == pytest.approx(whole, abs=1e-6)
+    assert seen == [3, 3, 3, 2]
+
+
+def test_a_network_over_crops_comes_back_as_one(tmp_path):
+    """Size it for its crop, and give a row the mean of the crops at 0, 4 and 8."""
+    contract = replace(CONTRACT, crop=Crop(8, 4, "mean"), part="all", thresholds=(0.25,), thresholds_by="youden")
+    torch.manual_seed(4)
+    p = coupled_cnn.Params(widths=(4, 6), kernel=3, dense_widths=(8,))
+    model = coupled_cnn.build((2, 8), 3, p).eval()
+    artifact.save(tmp_path / "run", contract, artifact.of_network(model.state_dict()), HISTORY)
+    found = artifact.load(tmp_path / "run")
+    assert replace(found.contract, input=CONTRACT.input) == contract
+    x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        scaled = standardise(x, Standardisation("row"))
+        expected = torch.stack([model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
+    assert found.logits(x.numpy()) == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 def test_whole_numbers_are_predicted_like_floats(saved):

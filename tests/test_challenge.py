@@ -14,7 +14,8 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 from pqrst import challenge
 from pqrst.errors import DataError, SettingsError
 from pqrst.losses import challenge as loss_file
-from pqrst.losses.challenge import Params, build, positive_weights
+from pqrst.losses._positives import positive_weights
+from pqrst.losses.challenge import Params, build
 
 OFFICIAL = Path("challenge2021") / "evaluation-2021"
 ORDER = """

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pqrst import catalog, params
-from pqrst.arrays import Record, digest, read
+from pqrst import catalog, params, sides
+from pqrst.arrays import LabelTask, Record, digest, read
 from pqrst.windows import segment
 
 SETTINGS = params.load(Path(__file__).resolve().parents[1] / "params.yaml")
@@ -28,19 +28,33 @@ def module(name):
 
 @pytest.fixture
 def raw(module, tmp_path):
-    """Write six made-up recordings of a minute."""
+    """Write a few made-up recordings of a minute at most."""
     return made_up(module, tmp_path / "raw")
 
 
+@pytest.fixture
+def records(module, raw):
+    """Read them all."""
+    return list(module.records(raw, module.Params()))
+
+
+@pytest.fixture
+def cuts(name, module, raw, tmp_path):
+    """Cut them in each way that params.yaml names for the database: window and Bundle by name."""
+    found = {key: data.window for key, data in SETTINGS.datasets.items() if data.database == name}
+    return {key: (window, cut(key, window, module, raw, tmp_path / key)) for key, window in found.items()}
+
+
 def made_up(module, folder):
+    """Write six recordings, or sixteen where each is one row or few, so that every published part occurs."""
     folder.mkdir()
-    module.synthesize(folder, 6, np.random.default_rng(5), 1.0)
+    module.synthesize(folder, 6 if module.TASK == "single" else 16, np.random.default_rng(5), 1.0)
     return folder
 
 
-def cut(name, module, raw, folder):
+def cut(name, window, module, raw, folder):
     facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
-    segment(module.records(raw, module.Params()), SETTINGS.datasets[name].window, "stop", facts, folder)
+    segment(module.records(raw, module.Params()), window, "stop", facts, folder)
     return read(folder)
 
 
@@ -67,8 +81,20 @@ def test_its_data_sheet_names_licence_and_citation(module):
 
 
 def test_it_stands_in_the_settings(name):
-    """params.yaml says how it is cut and split."""
-    assert SETTINGS.datasets[name].splits
+    """params.yaml cuts and splits it in one way at least."""
+    found = [data for data in SETTINGS.datasets.values() if data.database == name]
+    assert found
+    assert all(data.splits for data in found)
+
+
+def test_its_label_tasks_are_made_of_its_labels(module):
+    """Each task of a database that has several names known labels, each class of it some, and drops none of its own."""
+    for task in getattr(module, "LABEL_TASKS", {}).values():
+        assert isinstance(task, LabelTask)
+        assert len(task.classes) > 1
+        assert all(task.members.values())
+        assert {label for members in task.members.values() for label in members} <= set(module.CLASSES)
+        assert task.of(np.zeros((1, len(module.CLASSES)), int), module.CLASSES).tolist() == [[0] * len(task.classes)]
 
 
 def test_made_up_recordings_are_byte_stable(module, raw, tmp_path):
@@ -76,50 +102,89 @@ def test_made_up_recordings_are_byte_stable(module, raw, tmp_path):
     assert digest(made_up(module, tmp_path / "again")) == digest(raw)
 
 
-def test_recordings_come_in_the_order_of_the_list(module, raw):
-    """All six are recordings, no fault among them, in the order of RECORDS."""
-    found = list(module.records(raw, module.Params()))
-    assert all(isinstance(record, Record) for record in found)
-    assert [record.record for record in found] == (raw / "RECORDS").read_text().split()
+def test_every_recording_is_read(records):
+    """All that was made up are recordings, no fault among them, each under its own name."""
+    assert all(isinstance(record, Record) for record in records)
+    names = [record.record for record in records]
+    assert len(set(names)) == len(names) > 5
 
 
-def test_every_recording_has_a_person(module, raw):
-    """A patient of a made-up recording is known, and one of them has two recordings."""
-    patients = [record.patient for record in module.records(raw, module.Params())]
-    assert all(patients)
-    assert len(set(patients)) == 5
+def test_recordings_come_in_one_order(module, raw, records):
+    """Name them as RECORDS does, or by their numbers, or source by source; never as files happen to lie."""
+    names = [record.record for record in records]
+    if module.TASK == "single":
+        assert names == (raw / "RECORDS").read_text().split()
+    else:
+        sources = [name.rpartition("/")[0] for name in names]
+        turns = {source: turn for turn, source in enumerate(dict.fromkeys(sources))}
+        assert names == sorted(names, key=lambda name: (turns[name.rpartition("/")[0]], name))
 
 
-def test_made_up_recordings_go_through_the_real_reader(name, module, raw, tmp_path):
-    """Cut as params.yaml says, they give finite rows of at least two classes, in the declared type and shape."""
-    bundle, window = cut(name, module, raw, tmp_path / "windows"), SETTINGS.datasets[name].window
-    assert np.isfinite(bundle.x).all()
-    assert bundle.x.shape[2] == window.samples
-    altered = window.cut == "beats" or window.filter
-    assert bundle.x.dtype == bundle.meta.dtype == ("float32" if altered else "int16")
-    assert (bundle.class_counts() > 0).sum() >= 2
-    assert set(np.unique(bundle.y)) <= set(range(len(module.CLASSES)))
-    assert bundle.meta.classes == module.CLASSES
-    assert bundle.meta.synthetic
+def test_people_recur_where_they_are_known(module, records):
+    """Made-up people are known unless the database itself names none, and one of them has two recordings."""
+    patients = [record.patient for record in records]
+    if module.__doc__.count("People unknown"):
+        assert "" in patients
+    else:
+        assert all(patients)
+        assert len(set(patients)) < len(patients)
 
 
-def test_rows_keep_the_order_of_recordings(name, module, raw, tmp_path):
-    """Row numbers are the identity: recordings follow one another as in RECORDS, rows by their start."""
-    rows = cut(name, module, raw, tmp_path / "windows").rows
-    assert rows["record"].drop_duplicates().tolist() == (raw / "RECORDS").read_text().split()
-    assert all(group["start"].is_monotonic_increasing for _, group in rows.groupby("record"))
+def test_labels_have_the_form_of_the_task(module, records):
+    """A recording has marks, or one class, or a number for each label; of several labels some have none and some have two."""
+    if module.TASK == "single":
+        assert all(record.marks is not None or record.label in range(len(module.CLASSES)) for record in records)
+        return
+    labels = np.array([record.label for record in records])
+    assert labels.shape == (len(records), len(module.CLASSES))
+    assert labels.min() == 0
+    assert (labels > 0).sum(axis=1).max() >= 2
 
 
-def test_cutting_twice_gives_the_same_bytes(name, module, raw, tmp_path):
+def test_what_is_known_beside_a_signal_has_the_same_names_throughout(records):
+    """Every recording has the memberships, the facts and the numbers that the first one has."""
+    for told in ("folds", "about", "numbers"):
+        assert len({tuple(getattr(record, told)) for record in records}) == 1
+
+
+def test_made_up_recordings_go_through_the_real_reader(module, cuts):
+    """Cut as params.yaml says, they give finite rows of at least two classes, in the declared type, shape and rate."""
+    for window, bundle in cuts.values():
+        assert np.isfinite(bundle.x).all()
+        assert bundle.x.shape[2] == window.samples
+        whole_steps = window.steps or not (window.cut == "beats" or window.filter or window.zscore)
+        assert bundle.x.dtype == bundle.meta.dtype == ("int16" if whole_steps else "float32")
+        assert not window.rate or bundle.meta.fs == window.rate
+        assert (bundle.class_counts() > 0).sum() >= 2
+        assert set(np.unique(bundle.y)) <= set(range(len(module.CLASSES) if module.TASK == "single" else 102))
+        assert bundle.meta.classes == module.CLASSES
+        assert bundle.meta.synthetic
+        assert (bundle.side is None) == (window.side == "none")
+
+
+def test_rows_keep_the_order_of_recordings(records, cuts):
+    """Row numbers are the identity: recordings follow one another as they are read, rows by their start."""
+    for _, bundle in cuts.values():
+        assert bundle.rows["record"].drop_duplicates().tolist() == [record.record for record in records]
+        assert all(group["start"].is_monotonic_increasing for _, group in bundle.rows.groupby("record"))
+
+
+def test_cutting_twice_gives_the_same_bytes(module, raw, cuts, tmp_path):
     """Nothing in the Bundle depends on when or where it was made."""
-    for folder in ("one", "two"):
-        cut(name, module, raw, tmp_path / folder)
-    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    for key, (window, _) in cuts.items():
+        cut(key, window, module, raw, tmp_path / "again" / key)
+        assert digest(tmp_path / "again" / key) == digest(tmp_path / key)
 
 
-def test_every_split_of_the_settings_finds_its_parts(name, module, raw, tmp_path):
-    """The rows know each membership that params.yaml divides them by."""
-    rows = cut(name, module, raw, tmp_path / "windows").rows
-    for split in SETTINGS.datasets[name].splits.values():
-        known = set(rows[f"fold_{split.fold}"]) if split.fold else set()
-        assert set(split.train) | set(split.test) <= known
+def test_every_split_of_the_settings_divides_the_rows(module, cuts, tmp_path):
+    """Each part of each split is written, and the rows know each membership that it divides them by."""
+    tasks = getattr(module, "LABEL_TASKS", {})
+    for key, (_, bundle) in cuts.items():
+        for split, given in SETTINGS.datasets[key].splits.items():
+            for part, one in params.parts_of(given, split).items():
+                known = set(bundle.rows[f"fold_{one.fold}"]) if one.fold else set()
+                assert {*one.train, *one.held, *one.test, *one.whole} <= known
+                sides.write(bundle, part or split, one, tmp_path / "cut" / split / part, tasks.get(one.task))
+                made = sides.read(tmp_path / "cut" / split / part)
+                assert made.told["rows"]["train"] > 0
+                assert one.by != "group" or made.told["groups_shared"] == 0

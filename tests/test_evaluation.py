@@ -1,10 +1,11 @@
 """From probabilities to detail by class and curves."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 
-from pqrst import evaluation, scores
+from pqrst import challenge, evaluation, label_intervals, scores
 
 CLASSES = ("N", "S", "V")
 LABELS, SAID = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0])
@@ -146,3 +147,90 @@ def test_a_class_without_rows_has_no_curve(curve):
     probability = np.full((5, 3), 1 / 3)
     assert set(curve(LABELS, probability, CLASSES)["class"]) == {"N", "S"}
     assert curve(np.zeros(5, int), probability, CLASSES).empty
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [("0", "00 to 19"), ("19.9", "00 to 19"), ("20", "20 to 39"), ("61", "60 to 79"), ("80", "80 and more"),
+     (">89", "80 and more"), ("", ""), ("old", ""), ("nan", "")],
+)  # fmt: skip
+def test_ages_are_grouped_by_twenty_years(age, group):
+    """Name the twenty years, the old ones together, and nothing where no age is known."""
+    assert evaluation._decade(age) == group
+
+
+SEX = pd.DataFrame(
+    {
+        "record": list("abcde"),
+        "about_sex": ["male", "male", "female", "female", ""],
+        "about_age": ["61", "70", "5", ">89", ""],
+    }
+)
+TWO = np.array([[1, 0], [0, 1], [1, 0], [1, 1], [0, 0]])
+SURE = np.array([[0.9, 0.2], [0.4, 0.7], [0.8, 0.6], [0.3, 0.9], [0.1, 0.1]], np.float32)
+
+
+def test_subgroups_are_scored_apart():
+    """Two men told apart without a mistake; two women of whom label one has no row without it; one of unknown sex."""
+    found = evaluation.subgroups(TWO, SURE, (SURE >= 0.5).astype(int), SEX, ("AF", "MI"))
+    by_sex = {one["group"]: one for one in found if one["by"] == "sex"}
+    assert [(name, by_sex[name]["rows"]) for name in by_sex] == [("unknown", 1), ("female", 2), ("male", 2)]
+    assert by_sex["male"] | {"by": "sex"} == {
+        "by": "sex", "group": "male", "rows": 2, "auroc_macro": 1.0, "auroc_labels": 2.0, "f1_macro": 1.0, "challenge_2021": None,
+    }  # fmt: skip
+    assert (by_sex["female"]["auroc_labels"], by_sex["female"]["auroc_macro"]) == (1.0, 1.0)  # MI: 0.9 above 0.6
+    assert by_sex["female"]["f1_macro"] == pytest.approx(2 / 3)  # AF found once of twice, MI found and once wrongly
+    assert by_sex["unknown"]["auroc_macro"] is None
+    ages = {one["group"]: one["rows"] for one in found if one["by"] == "age"}
+    assert ages == {"unknown": 1, "00 to 19": 1, "60 to 79": 2, "80 and more": 1}
+
+
+def test_there_are_no_subgroups_where_nothing_is_known():
+    """Leave out what the database does not tell."""
+    assert evaluation.subgroups(TWO, SURE, TWO, SEX[["record"]], ("AF", "MI")) == []
+
+
+def several(rows=150, classes=4, seed=0):
+    """Make up probabilities that know a little of several labels."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((rows, classes)) < 0.3).astype(int)
+    return labels, np.clip(0.3 * labels + 0.7 * rng.random((rows, classes)), 0, 1).astype(np.float32)
+
+
+def test_intervals_hold_the_scores_that_they_are_of():
+    """Lie around each main score of several labels, the Challenge's where the classes are its own, drawn by patient."""
+    labels, probability = several()
+    decided, people = (probability >= 0.5).astype(int), np.arange(150).astype(str)
+    found = evaluation.intervals(labels, probability, decided, people, ("a", "b", "c", "d"))
+    assert set(found) == set(evaluation.INTERVALS) - {"challenge_2021"}
+    for name, told in found.items():
+        assert told["point"] == pytest.approx(scores.score(name, labels, probability, decided, tuple("abcd")), rel=1e-6)
+        assert told["low"] < told["point"] < told["high"]
+    by_hand = label_intervals.interval("f1_macro", labels, decided, people, seed=evaluation.BOOTSTRAP_SEED)
+    assert (found["f1_macro"]["low"], found["f1_macro"]["high"]) == (by_hand.low, by_hand.high)
+
+
+def test_patients_with_many_rows_widen_an_interval():
+    """Draw people and not rows: the same rows of ten people say less."""
+    labels, probability = several()
+    alone, together = (
+        evaluation.intervals(labels, probability, labels, people.astype(str), tuple("abcd"))["auroc_macro"]
+        for people in (np.arange(150), np.sort(np.arange(150) % 10))
+    )
+    assert alone["point"] == together["point"]
+    assert (alone["low"], alone["high"]) != (together["low"], together["high"])
+
+
+def test_what_is_not_defined_has_no_interval():
+    """Leave out areas where every row has every label, and keep the rest."""
+    labels = np.ones((20, 2), int)
+    found = evaluation.intervals(labels, np.full((20, 2), 0.9), labels, np.arange(20).astype(str), ("a", "b"))
+    assert "auroc_macro" not in found
+    assert found["accuracy"]["point"] == 1
+
+
+def test_the_challenges_score_has_its_interval_over_its_own_classes():
+    """Draw it from the terms of each record."""
+    labels, probability = several(60, len(challenge.CLASSES))
+    found = evaluation.intervals(labels, probability, labels, np.arange(60).astype(str), challenge.CLASSES)
+    assert found["challenge_2021"]["point"] == pytest.approx(1.0)

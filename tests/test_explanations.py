@@ -11,6 +11,7 @@ from torch import nn
 from pqrst import catalog, explanations
 from pqrst.artifact import Contract, EstimatorPredictor, NetworkPredictor
 from pqrst.errors import DataError, SettingsError
+from pqrst.inference import Crop
 from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
 
@@ -161,6 +162,31 @@ def test_a_model_without_attention_is_refused():
         explanations.received(predictor(curved(), (2, 12), model="simple_cnn"), rows())
     assert "integrated_gradients or occlusion" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_attention_of_crops_is_not_shown():
+    """Say in one line that each crop has a map of its own, where the row is longer than a crop."""
+    torch.manual_seed(0)
+    p = attention_cnn.Params(widths=(4, 8), heads=2, hidden=4)
+    told = predictor(attention_cnn.build((1, 24), 2, p), (1, 48), model="attention_cnn", crop=Crop(24, 12))
+    with pytest.raises(DataError, match="decides by crops of 24 samples") as caught:
+        explanations.received(told, rows(3, (1, 48)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("crop", "expected"),
+    [
+        (Crop(2, 1, "mean"), [-1, -2, 2 / 3, 5 / 3]),  # the middle samples lie in two of three crops, the others in one
+        (Crop(2, 2, "max"), [0, 0, 1, 5]),  # the second half decides
+        (Crop(2, 0), [0, -3, 1, 0]),
+    ],
+)
+def test_a_row_is_explained_through_its_crops(crop, expected):
+    """Give each sample its distance from the mean, 3, times the share of crops of two samples that it decides."""
+    p = predictor(Linear([[1.0, 1.0]]), (1, 4), crop=crop)
+    found = explanations.integrated_gradients(p, np.array([[[0.0, 0.0, 4.0, 8.0]]], np.float32), np.array([1]), steps=8)
+    assert np.allclose(found, [[expected]], atol=1e-4)
 
 
 def test_what_is_no_network_over_signals_is_refused():

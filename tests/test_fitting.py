@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, fitting, sides, training
+from pqrst import artifact, fitting, loaders, sides, training
 from pqrst.arrays import Bundle, Meta, Writer, digest
+from pqrst.decisions import fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
-from pqrst.loaders import Standardisation
+from pqrst.inference import Crop
+from pqrst.loaders import Standardisation, Streamed
 from pqrst.params import RunSettings, Split, Train
 
 SAMPLES, CLASSES = 16, ("N", "S", "V")
@@ -117,10 +119,13 @@ def scrambled(opened, side):
         {"split": "x"},
         {"seeds": (1,)},
         {"train": replace(TRAIN, seeds=5)},
+        {"part": "x"},
+        {"train": replace(TRAIN, thresholds="f1")},
+        {"train": replace(TRAIN, resident_gb=0.5)},
     ],
 )
 def test_names_and_seeds_are_no_part_of_the_digest(other):
-    """Share checkpoints between runs that differ in their name or seeds only."""
+    """Share checkpoints between runs that differ in names, seeds, where rows lie, or what is fitted afterwards."""
     assert fitting.settings_digest(replace(RUN, **other)) == fitting.settings_digest(RUN)
 
 
@@ -134,6 +139,11 @@ def test_names_and_seeds_are_no_part_of_the_digest(other):
         {"loss_settings": {"label_smoothing": 0.1}},
         {"code": {"models/simple_cnn.py": "cd"}},
         {"train": replace(TRAIN, augment="noise")},
+        {"train": replace(TRAIN, crop=8)},
+        {"train": replace(TRAIN, crop_step=4)},
+        {"train": replace(TRAIN, select="last")},
+        {"train": replace(TRAIN, clip_norm=1.0)},
+        {"train": replace(TRAIN, cycle_epochs=1)},
     ],
 )
 def test_all_that_decides_a_network_is_part_of_the_digest(other):
@@ -253,6 +263,131 @@ def test_several_labels_train_without_them(tmp_path, opened):
     train = replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0)
     out = fit(tmp_path, several_labels(opened), replace(RUN, task="multi", train=train, seeds=(9,)))
     assert artifact.load(out).contract.output == "logits; a sigmoid gives each label's probability"
+
+
+CPU = torch.device("cpu")
+COUPLED = {"widths": [4], "dropout": [0.1], "kernel": 3, "dense_widths": [4], "dense_dropout": 0.1}
+PLAIN = replace(TRAIN, class_weight_alpha=0.0, sampler_ratio=0.0)
+LABELS = replace(RUN, task="multi", train=PLAIN, seeds=(9,))
+
+
+@pytest.mark.parametrize("by", ["youden", "f1"])
+def test_thresholds_are_fitted_to_validation_rows_and_stored(tmp_path, opened, by):
+    """Hold in the contract what is best on the validation rows' calibrated probabilities, and decide by it."""
+    given, run = several_labels(opened), replace(LABELS, train=replace(PLAIN, thresholds=by))
+    predictor = artifact.load(fit(tmp_path, given, run))
+    rows = given.sides.rows("validation")
+    probability = predictor.probabilities(given.bundle.x[rows])
+    expected = fit_thresholds(probability, given.bundle.y[rows], by)
+    assert predictor.contract.thresholds == pytest.approx(expected, abs=1e-6)
+    assert predictor.contract.thresholds_by == by
+    assert predictor.contract.thresholds != (0.5,) * 3
+    decided = predictor.decide(probability)
+    assert decided.tolist() == (probability >= np.float32(predictor.contract.thresholds)).astype(int).tolist()
+
+
+def test_no_thresholds_are_stored_unless_asked_for(tmp_path, opened):
+    """Keep one half for several labels without, and for one class a row with them."""
+    several = artifact.load(fit(tmp_path / "a", several_labels(opened), LABELS)).contract
+    one = artifact.load(
+        fit(tmp_path / "b", opened, replace(RUN, seeds=(9,), train=replace(TRAIN, thresholds="f1")))
+    ).contract
+    assert (several.thresholds, several.thresholds_by) == ((), "none")
+    assert (one.thresholds, one.thresholds_by) == ((), "")
+
+
+def test_other_thresholds_take_the_kept_training(tmp_path, opened, epochs):
+    """Fit them anew without an epoch of work."""
+    fit(tmp_path, several_labels(opened), LABELS)
+    epochs.clear()
+    out = fit(tmp_path, several_labels(opened), replace(LABELS, train=replace(PLAIN, thresholds="f1")))
+    assert epochs == []
+    assert len(artifact.load(out).contract.thresholds) == 3
+
+
+def test_thresholds_by_the_challenge_need_its_labels(tmp_path, opened):
+    """Refuse three labels in one line."""
+    run = replace(LABELS, train=replace(PLAIN, thresholds="challenge"))
+    with pytest.raises(
+        SettingsError, match=r"of its 26 labels, and this task has 3; set train\.thresholds to youden or f1$"
+    ):
+        fit(tmp_path, several_labels(opened), run)
+
+
+def test_each_part_of_a_split_is_learned_from_its_own_rows(tmp_path, opened):
+    """Hand every variant the data of its part, name the part in its contract, and keep their checkpoints apart."""
+    parts = {"a": opened, "b": replace(several_labels(opened), learned="other", digest="of b")}
+    runs = [replace(LABELS, value=part, part=part, task=parts[part].bundle.meta.task) for part in ("a", "b")]
+    fitting.train(runs, parts, fitting.Places(tmp_path / "out", tmp_path / "scratch"), silent)
+    found = {part: artifact.read_contract(tmp_path / "out" / part / "seed-9") for part in ("a", "b")}
+    assert {name: one.part for name, one in found.items()} == {"a": "a", "b": "b"}
+    assert {name: one.provenance["digest"] for name, one in found.items()} == {"a": opened.digest, "b": "of b"}
+    assert len(list((tmp_path / "scratch" / "train").iterdir())) == 2
+
+
+ON_DISK = replace(RUN, seeds=(9,), train=replace(TRAIN, resident_gb=0.0))
+
+
+@pytest.mark.parametrize("standardise", ["train", "row", "train_all", "none"])
+def test_rows_that_stay_on_disk_give_the_same_weights(tmp_path, opened, standardise):
+    """Train to the same bits and history whether rows lie in memory or on disk."""
+    near, far = (replace(run, train=replace(run.train, standardise=standardise)) for run in (RUN, ON_DISK))
+    one = fit(tmp_path / "near", opened, replace(near, seeds=(9,))) / "seed-9"
+    other = fit(tmp_path / "far", opened, far) / "seed-9"
+    for name in (artifact.WEIGHTS, artifact.HISTORY):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+@pytest.mark.parametrize(("more", "kind"), [(1, torch.Tensor), (-1, Streamed)])
+def test_rows_stay_on_disk_where_they_take_more_than_their_room(opened, more, kind):
+    """Hold the train rows in a byte more than they need, and not in one less, where the fewer validation rows still fit."""
+    needed = len(opened.sides.rows("train")) * SAMPLES * 4
+    run = replace(RUN, train=replace(TRAIN, resident_gb=(needed + more) / 1e9))
+    data = fitting._data(prepared(opened, run), CPU, 9)
+    assert type(data.train_x[0]) is kind
+    assert type(data.validation_x[0]) is torch.Tensor
+
+
+def test_augmented_rows_must_fit(tmp_path, opened):
+    """Say in one line what to raise."""
+    run = replace(ON_DISK, train=replace(ON_DISK.train, augment="noise"))
+    with pytest.raises(
+        SettingsError, match=r"^run tiny: augmented rows must fit into train\.resident_gb \(0\); raise it$"
+    ):
+        fit(tmp_path, opened, run)
+
+
+def test_rows_go_back_to_their_unit(tmp_path, opened):
+    """Store gain and zero of the converter as the run's standardisation."""
+    meta = replace(opened.bundle.meta, gain=(200.0,), zero=(24,))
+    run = replace(RUN, seeds=(9,), train=replace(TRAIN, standardise="unit"))
+    out = fit(tmp_path, replace(opened, bundle=replace(opened.bundle, meta=meta)), run)
+    assert artifact.load(out).contract.standardise == Standardisation("unit", (24.0,), (200.0,))
+
+
+def test_a_loss_may_ask_for_the_number_of_train_rows(opened):
+    """Weigh present labels by absent over present train rows, and hand other losses the counts alone."""
+    run = replace(LABELS, loss="weighted_ce", loss_settings={"power": 1.0})
+    given = several_labels(opened)
+    rows = given.sides.rows("train")
+    counts = given.bundle.class_counts(rows)
+    assert fitting._lesson(prepared(given, run), CPU).loss.positive.tolist() == pytest.approx(
+        (len(rows) - counts) / counts
+    )
+    assert not hasattr(fitting._lesson(prepared(given, LABELS), CPU).loss, "positive")
+
+
+def test_a_network_over_crops_is_built_loaded_and_asked_by_crops(tmp_path, opened):
+    """Size the network for a crop of eight, and give the mean over those at 0, 4 and 8 from the saved folder too."""
+    crop = {"crop": 8, "crop_step": 4, "crop_pool": "mean"}
+    run = replace(RUN, model="coupled_cnn", model_settings=COUPLED, seeds=(9,), train=replace(TRAIN, **crop))
+    predictor = artifact.load(fit(tmp_path, opened, run))
+    assert predictor.contract.crop == Crop(8, 4, "mean")
+    x = torch.from_numpy(np.array(opened.bundle.x[:5]))
+    scaled = loaders.standardise(x, predictor.contract.standardise)
+    with torch.inference_mode():
+        expected = torch.stack([predictor.model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
+    assert predictor.logits(opened.bundle.x[:5]) == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 def test_each_value_of_a_run_gets_its_folder(tmp_path, opened):

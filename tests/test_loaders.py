@@ -7,15 +7,19 @@ import pytest
 import torch
 
 from pqrst import loaders, params
-from pqrst.errors import SettingsError
+from pqrst.arrays import Meta
+from pqrst.errors import DataError, SettingsError
 from pqrst.loaders import (
     Augmentation,
     Standardisation,
+    Streamed,
     augment,
     batches,
+    cropped,
     fit_standardisation,
     resident,
     standardise,
+    to_unit,
     visiting_order,
 )
 
@@ -96,6 +100,52 @@ def test_other_rows_do_not_change_what_is_fitted():
     assert fit_standardisation("train", x, chosen) != fitted
 
 
+def test_one_mean_and_deviation_for_all_leads():
+    """Fit mean 3.5 and deviation √15.25 on 1, 3, 3, 1 of lead one and 0, 10, 10, 0 of lead two, for both leads."""
+    x = np.array([[[1, 3], [0, 10]], [[3, 1], [10, 0]], [[90, 90], [90, 90]]], np.int16)
+    fitted = fit_standardisation("train_all", x, np.array([0, 1]))
+    assert fitted.mean == pytest.approx((3.5, 3.5))
+    assert fitted.deviation == pytest.approx((15.25**0.5,) * 2)
+    scaled = standardise(torch.tensor([[[3.5], [3.5 + 15.25**0.5]]]), fitted)
+    assert scaled.flatten().tolist() == pytest.approx([0, 1])
+
+
+def test_converter_steps_go_back_to_their_unit():
+    """Bring 1224 steps of 200 from 1024 on to 1, and leave rows alone that are in their unit already."""
+    told = ("d", "single", ("a", "b"), 100.0, ("I", "II"), "converter steps", ("row", "lead", "time"), {}, {})
+    steps = to_unit(Meta(*told, gain=(200.0, 1000.0), zero=(1024, 0)))
+    assert steps == Standardisation("unit", (1024.0, 0.0), (200.0, 1000.0))
+    x = torch.tensor([[[1224.0, 1024.0], [500.0, -32768.0]]])
+    assert standardise(x, steps).tolist() == [[[1.0, 0.0], [0.5, -32.768001556396484]]]
+    assert to_unit(Meta(*told)) == Standardisation("none")
+
+
+def test_a_missing_number_beside_a_row_is_fitted_nowhere_and_becomes_the_mean():
+    """Fit 2 and 1 on 1, 3 and a missing number; give 0 for the missing one, in columns, and nothing new in signals."""
+    side = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0], [9.0, 9.0]], np.float32)
+    fitted = fit_standardisation("train", side, np.array([0, 1, 2]))
+    assert (fitted.mean, fitted.deviation) == ((2.0, 5.0), (1.0, 0.0))
+    assert standardise(torch.from_numpy(side[:3]), fitted).tolist() == [[-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
+    signal = standardise(torch.tensor([[[float("nan")], [5.0]]]), fitted)
+    assert torch.isnan(signal[0, 0, 0])
+
+
+def test_a_column_that_is_missing_everywhere_stays_finite():
+    """Give zeros."""
+    side = np.full((3, 1), np.nan, np.float32)
+    fitted = fit_standardisation("train", side, np.arange(3))
+    assert standardise(torch.from_numpy(side), fitted).tolist() == [[0.0]] * 3
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.1, 1.0, 300.0])
+def test_the_bound_of_the_deviation_moves_no_ordinary_row(scale):
+    """Give to the bit what the plain formula gives."""
+    x = torch.from_numpy(scale * rows())
+    away = x - x.mean(2, keepdim=True)
+    plain = away / (away.square().mean(2, keepdim=True).sqrt() + loaders.EPSILON)
+    assert torch.equal(standardise(x, Standardisation("row")), plain)
+
+
 @pytest.mark.parametrize("kind", ["none", "row"])
 def test_nothing_is_fitted_but_for_train(kind):
     """Keep no numbers where each row is its own measure."""
@@ -109,6 +159,107 @@ def test_resident_rows_are_the_chosen_ones_in_their_order(monkeypatch):
     out = resident(x.astype(np.float64), np.array([7, 0, 3]), fitted, torch.device("cpu"))
     assert out.dtype == torch.float32
     assert torch.equal(out, standardise(torch.from_numpy(x[[7, 0, 3]]), fitted))
+
+
+STANDARDISATIONS = ("none", "row", "train", "train_all", "unit")
+
+
+def on_disk(folder, dtype=np.int16, n=40, shape=(3, 50)):
+    """Write rows to a file, and map it."""
+    np.save(folder / "x.npy", (100 * rows(n=n, shape=shape)).astype(dtype))
+    return np.load(folder / "x.npy", mmap_mode="r")
+
+
+def fitted_to(kind, x):
+    if kind == "unit":
+        return Standardisation("unit", (7.0, 0.0, -3.0), (200.0, 1000.0, 0.1))
+    return fit_standardisation(kind, x, np.arange(0, 40, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("kind", STANDARDISATIONS)
+def test_streamed_rows_are_resident_rows_bit_for_bit(tmp_path, kind, dtype):
+    """Give the same numbers one by one, some at a time and all together, in whatever order they are asked for."""
+    x, chosen = on_disk(tmp_path, dtype), np.array([30, 2, 17, 2, 39, 0, 5])
+    s = fitted_to(kind, x)
+    here, there = (take(x, chosen, s, torch.device("cpu")) for take in (resident, Streamed))
+    assert torch.equal(there[torch.arange(7)], here)
+    assert torch.equal(there[torch.tensor([4, 4, 0])], here[[4, 4, 0]])
+    assert torch.equal(torch.cat(list(there.split(3))), here)
+    assert torch.equal(torch.cat([there[torch.tensor([place])] for place in range(7)]), here)
+
+
+def test_rows_are_cut_into_parts_that_are_small_enough(monkeypatch):
+    """Hold four rows of 10 numbers within 40, at most three rows of fewer, and one row that is longer than that."""
+    monkeypatch.setattr(loaders, "CHUNK_NUMBERS", 40)
+    rows = np.array([9, 3, 5, 7, 1, 0])
+    assert [part.tolist() for part in loaders.chunks(rows, (2, 5))] == [[9, 3, 5, 7], [1, 0]]
+    assert [len(part) for part in loaders.chunks(rows, (50,))] == [1] * 6
+    monkeypatch.setattr(loaders, "CHUNK_ROWS", 3)
+    assert [len(part) for part in loaders.chunks(rows, (2,))] == [3, 3]
+    assert list(loaders.chunks(rows[:0], (2,))) == []
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float64])
+def test_rows_are_taken_out_of_a_file_as_out_of_an_array(tmp_path, dtype):
+    """Copy the same rows in their order and type, also some twice or none."""
+    x = on_disk(tmp_path, dtype)
+    for rows in (np.array([39, 0, 7, 0]), np.array([], int)):
+        found = loaders.take(x, rows)
+        assert (found.dtype, type(found)) == (dtype, np.ndarray)
+        assert np.array_equal(found, np.asarray(x)[rows])
+        assert np.array_equal(loaders.take(np.array(x), rows), found)
+
+
+def test_streamed_rows_answer_as_a_tensor_does(tmp_path):
+    """Know their length, shape and device, and come in batches of the size that is asked for."""
+    found = Streamed(on_disk(tmp_path), np.arange(7), Standardisation("row"), torch.device("cpu"))
+    assert (len(found), found.shape, found.device) == (7, (7, 3, 50), torch.device("cpu"))
+    assert [tuple(part.shape) for part in found.split(3)] == [(3, 3, 50), (3, 3, 50), (1, 3, 50)]
+    assert found[torch.tensor([1])].dtype == torch.float32
+
+
+def test_a_file_that_ends_too_soon_is_one_line(tmp_path):
+    """Name the file, the row that is not there, and what to do."""
+    x = on_disk(tmp_path)
+    found = Streamed(x, np.array([3, 39]), Standardisation("row"), torch.device("cpu"))
+    whole = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(whole[:-10])
+    assert torch.isfinite(found[torch.tensor([0])]).all()
+    with pytest.raises(DataError, match=r"x\.npy ends before row 39; build it anew with `dvc repro`$") as caught:
+        found[torch.tensor([0, 1])]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_crop_is_a_stretch_of_its_row_the_same_in_every_lead():
+    """Cut 4 of 10 samples out of each row at any of seven places, in the order of time."""
+    x = torch.arange(10.0).expand(500, 2, 10) + torch.tensor([0.0, 100.0])[:, None]
+    torch.manual_seed(3)
+    out = cropped(x, 4)
+    starts = out[:, 0, 0]
+    assert out.shape == (500, 2, 4)
+    assert torch.equal(out[:, 0], starts[:, None] + torch.arange(4.0))
+    assert torch.equal(out[:, 1], out[:, 0] + 100)
+    assert set(starts.tolist()) == set(range(7))
+
+
+def test_crops_follow_torchs_seed():
+    """Repeat the same places from the same seed, and take others from another."""
+    x, found = torch.arange(100.0).expand(20, 1, 100), []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        found.append(cropped(x, 10))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("samples", [0, 10, 11])
+def test_a_row_that_is_no_longer_than_a_crop_stays_whole(samples):
+    """Cut nothing where nothing is asked for or nothing would be left, and draw no number."""
+    x = torch.arange(20.0).view(2, 1, 10)
+    state = torch.get_rng_state()
+    assert cropped(x, samples) is x
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def level(n=40, samples=187):

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from pqrst.errors import SettingsError
-from pqrst.losses import asymmetric, ce, focal, weighted_ce
+from pqrst.losses import _positives, asymmetric, ce, focal, weighted_ce
 from pqrst.parsing import parse
 
 LN3 = math.log(3)  # σ(ln 3) = 0.75
@@ -107,7 +107,7 @@ def test_weighted_cross_entropy_is_torchs():
 
 def test_power_tempers_the_weights():
     """Take the root of 9 at power 1/2, and cross-entropy at 0."""
-    weights = weighted_ce.positive_weights((1, 5), 10, 0.5)
+    weights = _positives.positive_weights((1, 5), 10) ** 0.5
     assert weights.tolist() == pytest.approx([3, 1])
     logits, target = problem()
     plain = weighted_ce.build("multi", COUNTS, weighted_ce.Params(power=0.0), rows=8)
@@ -116,8 +116,8 @@ def test_power_tempers_the_weights():
 
 def test_a_label_without_positives_weighs_one():
     """Leave a label that train lacks as it is, and count one label a row where the rows are not told."""
-    assert weighted_ce.positive_weights((0, 5), 10, 1.0).tolist() == [1, 1]
-    assert weighted_ce.positive_weights((2, 6), None, 1.0).tolist() == pytest.approx([3, 1 / 3])
+    assert _positives.positive_weights((0, 5), 10).tolist() == [1, 1]
+    assert _positives.positive_weights((2, 6), None).tolist() == pytest.approx([3, 1 / 3])
 
 
 @pytest.mark.parametrize(

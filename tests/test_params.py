@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from pqrst import arrays, catalog, images, loaders, params, resolver, windows
+from pqrst import arrays, catalog, images, loaders, params, resolver, sides, training, windows
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
 
@@ -21,7 +21,22 @@ GIVEN = yaml.safe_load(TEXT)
 SETTINGS = params.load(FILE)
 RUNS = list(SETTINGS.runs)
 VARIANTS = [run for variants in resolver.resolve(SETTINGS).values() for run in variants]
-NETWORKS = [run for run in VARIANTS if run.kind == "models"]
+
+
+def task_of(run: params.RunSettings) -> arrays.LabelTask | None:
+    """Give the label task of the part that a run learns; None where its database has but one."""
+    data = SETTINGS.datasets[run.dataset]
+    split = params.parts_of(data.splits[run.split], run.split)[run.part]
+    return getattr(catalog.load("datasets", data.database), "LABEL_TASKS", {}).get(split.task)
+
+
+def network_of(run: params.RunSettings) -> str:
+    """Name what a run builds: parts of a split with the same labels make the same network."""
+    task = task_of(run)
+    return f"{run.run}-{run.value if not run.part or task else 'parts'}"
+
+
+NETWORKS = {network_of(run): run for run in VARIANTS if run.kind == "models"}
 CLASSIFIERS = [run for run in VARIANTS if run.kind == "classifiers"]
 ROWS = 8  # of a batch
 TRAIN = [one.name for one in fields(params.Train)]
@@ -143,19 +158,30 @@ def test_every_run_resolves_under_every_profile(profile):
     assert all(run.seeds[0] == SETTINGS.seed for variants in found.values() for run in variants)
 
 
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("run", NETWORKS, ids=[f"{run.run}-{run.value}" for run in NETWORKS])
-def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
-    """Build each network on its input's shape, and let one batch move every weight that has a gradient."""
-    torch.manual_seed(0)
-    bundle, module, loss = tiny[run.input], catalog.load("models", run.model), catalog.load("losses", run.loss)
-    model = module.build(
-        bundle.x.shape[1:], len(bundle.meta.classes), parse(module.Params, run.model_settings, run.run)
-    )
-    criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))
-    inputs = [torch.from_numpy(np.array(bundle.x[:ROWS], np.float32))]
+def inputs_of(run, bundle, module):
+    """Give a batch of what a network sees in training: its crops, standardised, and what stands beside them."""
+    rows = np.arange(min(ROWS, len(bundle.x)))
+    fitted = loaders.to_unit(bundle.meta) if run.train.standardise == "unit" else loaders.Standardisation("row")
+    inputs = [loaders.cropped(loaders.resident(bundle.x, rows, fitted, torch.device("cpu")), run.train.crop)]
     if getattr(module, "SIDE", ()):
-        inputs.append(torch.from_numpy(loaders.beside(bundle.side, bundle.meta.side, module.SIDE)[:ROWS]))
+        side = loaders.beside(bundle.side, bundle.meta.side, module.SIDE)
+        inputs.append(
+            loaders.resident(side, rows, loaders.fit_standardisation("train", side, rows), torch.device("cpu"))
+        )
+    return inputs
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("run", NETWORKS.values(), ids=NETWORKS)
+def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
+    """Build each network on what it sees of its input, and let one batch move every weight that has a gradient."""
+    torch.manual_seed(0)
+    module, loss = catalog.load("models", run.model), catalog.load("losses", run.loss)
+    bundle = sides.of_task(tiny[run.input], task_of(run))
+    shape = training.crop_of(run.train).shape(bundle.x.shape[1:])
+    model = module.build(shape, len(bundle.meta.classes), parse(module.Params, run.model_settings, run.run))
+    criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))
+    inputs = inputs_of(run, bundle, module)
     y = torch.from_numpy(bundle.y[:ROWS].astype(np.int64))
     optimizer, before = torch.optim.SGD(model.parameters(), lr=0.1), [w.detach().clone() for w in model.parameters()]
     criterion(model(*inputs), y).backward()
@@ -185,10 +211,11 @@ def test_every_row_of_a_table_is_a_run_of_its_family():
 def test_every_run_stands_in_a_table():
     """Train nothing that no table shows."""
     shown = {
-        (row.run, row.value)
+        (row.run, column.rpartition("/")[0] or row.value)
         for page in SETTINGS.tables.values()
         for table in page.values()
         for row in table.rows
+        for column in table.scores
         if row.run
     }
     assert shown == {(run.run, run.value) for run in VARIANTS}
@@ -234,7 +261,8 @@ def test_every_score_is_known():
     from pqrst import scores
 
     assert set(SETTINGS.scores) <= set(scores.names())
-    shown = {score for page in SETTINGS.tables.values() for table in page.values() for score in table.scores}
+    columns = {column for page in SETTINGS.tables.values() for table in page.values() for column in table.scores}
+    shown = {column.rpartition("/")[2] for column in columns}
     assert {score for score in shown if not scores.of_matrix(score)} <= set(SETTINGS.scores)
 
 
@@ -249,9 +277,9 @@ WRONG = [
         "models.simpel_cnn: there is no model 'simpel_cnn'; did you mean simple_cnn?",
     ),
     (
-        "    dropout: 0.2\n",
-        "    dropuot: 0.2\n",
-        "models.efficientnet_b0.dropuot is not a setting; did you mean dropout?",
+        "    stochastic_depth: 0.2\n",
+        "    stochastic_dept: 0.2\n",
+        "models.efficientnet_b0.stochastic_dept is not a setting; did you mean stochastic_depth?",
     ),
     ("    gamma: 0.3", "    gamma: -1", "losses.iwl.gamma must be at least 0, got -1"),
     ("    loss: ce", "    loss: focall", "systems.heartbeat.loss: there is no 'focall'; did you mean focal?"),
@@ -302,6 +330,42 @@ WRONG = [
         "      train.optimizer: adam\n",
         "runs.coupled_optimizer.over.train.optimizer must be a list of anything, got 'adam'",
     ),
+    (
+        "            task: rhythm\n",
+        "            task: rythm\n",
+        "datasets.ptbxl.splits.official.parts.rhythm.task: there is no 'rythm'; did you mean rhythm?",
+    ),
+    (
+        "        task: likelihood\n",
+        "",
+        "datasets.ptbxl_original.splits.likelihood.task: there is no ''; known: all, diagnostic, sub, super, form, rhythm, ",
+    ),
+    (
+        "            task: form\n",
+        "            taks: form\n",
+        "datasets.ptbxl.splits.official.parts.form.taks is not a setting; did you mean task?",
+    ),
+    (
+        "            test_share: 0.2\n",
+        "            test_share: 2\n",
+        "datasets.challenge2021.splits.challenge.parts.random.test_share must be between 0 and 0.9, got 2",
+    ),
+    (
+        "            test_share: 0.2\n",
+        "            seed: 3\n",
+        "datasets.challenge2021.splits.challenge.parts.random: a split by group needs fold and either test or test_share; ",
+    ),
+    (
+        "        fold: source\n",
+        "        fold: source\n        task: all\n",
+        "datasets.challenge2021.splits.challenge.parts.random.task: there is no 'all'; ",
+    ),
+    ("      pieces: 4\n", "      pieces: 0\n", "datasets.challenge2021.window.pieces must be at least 1, got 0"),
+    (
+        "      side: record\n",
+        "      side: recrd\n",
+        "datasets.ptbxl_original.window.side must be one of none, beats, record, ",
+    ),
     ("      tested: f1_macro\n", "", "tables.heartbeat.networks.tested is missing; it must be text"),
     ("        misprinted:\n", "        misprint:\n", "tables.heartbeat.optimizers.rows[0].misprint is not a setting; "),
     ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
@@ -317,6 +381,32 @@ def test_a_mistake_in_the_file_gets_one_line(copy, before, after, message):
         params.load(copy)
     assert str(caught.value).startswith(message.format(file=copy))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"by": "row", "test_share": 0.2, "parts": {"a": {"seed": 1}}}, ""),
+        (
+            {"by": "row", "parts": {"a": {"test_share": 0.2}, "b": {}}},
+            "splits.x.parts.b: a split by row draws its test rows",
+        ),
+        ({"by": "row", "parts": {"a": {"test_share": 0.2, "parts": {}}}}, ""),
+        (
+            {"parts": {"a": {"fold": "f", "train": ["1"], "test": ["2"], "helt": ["3"]}}},
+            "splits.x.parts.a.helt is not a ",
+        ),
+    ],
+)
+def test_a_part_is_checked_as_its_split_made_complete(given, message):
+    """Take what is whole only together, and name the part whose whole is none."""
+    split = parse(params.Split, given, "splits.x")
+    if not message:
+        assert params.parts_of(split, "splits.x")["a"].test_share == 0.2
+        return
+    with pytest.raises(SettingsError) as caught:
+        params.parts_of(split, "splits.x")
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "word"])

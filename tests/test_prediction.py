@@ -144,13 +144,89 @@ def test_a_run_over_images_is_refused():
     assert "takes more than a signal (images)" in refused(recording(), contract=pictures)
 
 
-def test_a_whole_recording_is_cut_or_padded_to_one_row():
-    """A run over whole recordings gets one row, zeros after its end, from either length."""
+def test_a_whole_recording_is_padded_to_one_row_or_covered_by_several():
+    """A run over whole recordings gets zeros after the end of a short one, and pieces that leave nothing of a long one out."""
     whole = replace(CONTRACT, input=CONTRACT.input | {"settings": {"cut": "whole", "samples": 720}})
-    short, long = (prediction.prepare(recording(seconds=s), whole, {}) for s in (1.5, 4.0))
-    assert short.rows.shape == long.rows.shape == (1, 1, 720)
+    short, long = (prediction.prepare(recording(seconds=s), whole, {}) for s in (1.5, 5.0))
+    assert (short.rows.shape, short.start.tolist()) == ((1, 1, 720), [0])
     assert not short.rows[0, 0, 540:].any()
     assert np.array_equal(short.rows[0, 0, :540], long.rows[0, 0, :540])
+    assert long.start.tolist() == [0, 540, 1080]  # 1800 samples
+    assert np.array_equal(long.rows[2, 0], long.signal[0, 1080:])
+    assert [prediction.of_window(long, place) for place in (0, 2)] == [(0.0, 2.0), (3.0, 5.0)]
+
+
+LEADS = ("I", "II")
+FULL = Window("whole", samples=500, zscore=True, filter=BandPass(1.0, 40.0, 4), rate=100.0, pieces=3, steps=1000)
+TWELVE = {"dataset": "toy", "task": "multi", "classes": ("a", "b"), "provenance": {"synthetic": True}}
+
+
+def stored(seconds, fs=257.0, **changes):
+    """Make up a recording as a twelve-lead database holds it, in converter steps."""
+    time = np.arange(round(seconds * fs)) / fs
+    waves = [np.sin(2 * np.pi * 3 * time) + 0.3 * time, 0.2 * np.sin(2 * np.pi * 7 * time) + np.sin(time)]
+    steps = np.rint(np.array(waves) * 1000 - 7).astype(np.int16)
+    usual = {"gain": (1000.0,) * 2, "zero": (-7,) * 2, "label": (1, 0)}
+    return replace(Record("r1", "p", steps, fs, LEADS, **usual), **changes)
+
+
+def as_evaluated(record, window, folder):
+    """Cut a recording as a stage does; give its rows and a contract of a run over them."""
+    windows.segment([record], window, "stop", TWELVE, folder)
+    bundle = read(folder)
+    return bundle, replace(CONTRACT, task="multi", classes=("a", "b"), input=artifact.input_of(bundle.meta))
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"),
+    [(FULL, 3.0), (FULL, 5.0), (FULL, 14.9), (replace(FULL, filter=None), 14.9), (replace(FULL, zscore=False), 14.9),
+     (replace(FULL, steps=0), 14.9), (Window("whole", samples=1285), 5.0), (Window("whole", samples=500, rate=100.0), 5.0)],
+)  # fmt: skip
+def test_an_unseen_recording_gives_the_rows_that_evaluation_saw(tmp_path, window, seconds):
+    """Scaled, filtered, resampled, cut into pieces and rounded alike, they are the same to the bit."""
+    record = stored(seconds)
+    bundle, contract = as_evaluated(record, window, tmp_path / "toy")
+    found = prediction.prepare(record, contract, {})
+    assert found.start.tolist() == bundle.rows["start"].tolist()
+    assert np.array_equal(found.rows, bundle.x)
+    assert found.fs == bundle.meta.fs
+
+
+def test_what_was_held_at_the_edge_of_its_steps_is_held_there_again(tmp_path):
+    """A spike of 50 deviations is 32.767 in rows of thousandths, in training and ever after."""
+    signal = np.zeros((2, 4000), np.int16)
+    signal[:, ::2], signal[:, 1000] = 40, 30_000
+    window = Window("whole", samples=4000, zscore=True, steps=1000)
+    bundle, contract = as_evaluated(stored(1, signal=signal), window, tmp_path / "toy")
+    found = prediction.prepare(stored(1, signal=signal), contract, {})
+    assert bundle.x.max() == found.rows.max() == 32767
+    assert np.array_equal(found.rows, bundle.x)
+
+
+def test_a_recording_longer_than_training_took_is_still_covered(tmp_path):
+    """Training took three pieces at most of the 20 s; an answer is over the four that cover them."""
+    record = stored(20.0)
+    bundle, contract = as_evaluated(record, FULL, tmp_path / "toy")
+    found = prediction.prepare(record, contract, {})
+    assert bundle.rows["start"].tolist() == [0, 750, 1500]
+    assert found.start.tolist() == [0, 500, 1000, 1500]
+    assert found.rows.shape == (4, 2, 500)
+
+
+def test_another_rate_comes_after_the_filter_where_training_had_it_so(tmp_path):
+    """A run that brought its recordings to 100 Hz takes one of 500 Hz as its stage would have."""
+    record = stored(8.0, fs=500.0)
+    _, contract = as_evaluated(stored(8.0), FULL, tmp_path / "toy")
+    again, _ = as_evaluated(record, FULL, tmp_path / "again")
+    found = prediction.prepare(record, contract, {})
+    assert found.notes == ("resampled from 500 to 100 Hz",)
+    assert np.array_equal(found.rows, again.x)
+
+
+def test_a_run_over_numbers_of_the_recording_is_refused():
+    """Age and sex cannot be read off a signal."""
+    told = replace(CONTRACT, side=("age", "male"))
+    assert refused(recording(), contract=told).startswith("run attention takes more than a signal (age, male)")
 
 
 def test_rows_in_converter_steps_are_made_for_a_run_that_learned_them():

@@ -2,6 +2,7 @@
 
 import types
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,23 @@ from pqrst.errors import SettingsError
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "params.yaml"
 SETTINGS = params.load(FILE)
-PINNED = {name for name, run in SETTINGS.runs.items() if run.set or run.over}
+# a run that is made over the parts of a split is told what it learns by them, not how
+PINNED = {name for name, run in SETTINGS.runs.items() if {*run.set, *run.over} - {"part"}}
 FREE = set(SETTINGS.runs) - PINNED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _digested_once():
+    """Hash the files of each component once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "digests", cache(catalog.digests))
+        yield
+
+
+@cache
+def shipped():
+    """Resolve the shipped settings, once."""
+    return resolver.resolve(SETTINGS), resolver.resolved_files(SETTINGS)
 
 
 def resolve(settings):
@@ -39,13 +55,13 @@ def with_run(name, **more):
 
 def files_changed(other):
     """List the resolved files in which other settings differ from the shipped ones."""
-    one, two = resolver.resolved_files(SETTINGS), resolver.resolved_files(other)
+    one, two = shipped()[1], resolver.resolved_files(other)
     return {name for name in one | two if one.get(name) != two.get(name)}
 
 
 def runs_changed(other):
     """List the runs whose resolved settings differ from the shipped ones."""
-    one, two = resolver.resolve(SETTINGS), resolver.resolve(other)
+    one, two = shipped()[0], resolver.resolve(other)
     return {name for name in one if one[name] != two[name]}
 
 
@@ -58,7 +74,7 @@ def refusal(settings):
 
 
 def layered(layers):
-    """Set weight_decay in the first so many of the five layers, each to its own number; give what simple_cnn gets."""
+    """Set weight_decay in the first so many of the six layers, each to its own number; give what simple_cnn gets."""
     system, profile, run = SETTINGS.systems["heartbeat"], SETTINGS.profiles["demo"], SETTINGS.runs["simple_cnn"]
     recipe = {key: value for key, value in system.train.items() if key != "weight_decay"}
     bare = SETTINGS.systems | {"heartbeat": replace(system, train=recipe)}
@@ -68,15 +84,18 @@ def layered(layers):
     if layers > 2:
         s = replace(s, profiles=s.profiles | {"demo": replace(profile, train=profile.train | {"weight_decay": 3})})
     if layers > 3:
-        s = replace(s, train=s.train | {"weight_decay": 4})
+        both = replace(s.profiles["demo"], systems={"heartbeat": {"weight_decay": 4}})
+        s = replace(s, profiles=s.profiles | {"demo": both})
     if layers > 4:
-        s = replace(s, runs=s.runs | {"simple_cnn": replace(run, set={"train.weight_decay": 5})})
+        s = replace(s, train=s.train | {"weight_decay": 5})
+    if layers > 5:
+        s = replace(s, runs=s.runs | {"simple_cnn": replace(run, set={"train.weight_decay": 6})})
     return resolve(s)["simple_cnn"].train.weight_decay
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5, 6])
 def test_a_later_layer_lies_over_an_earlier_one(layers):
-    """Take defaults, then the system's recipe, the profile, the override, and last the run's own set."""
+    """Take defaults, the system's recipe, the profile, the profile's own for the system, the override, last the run's set."""
     assert layered(layers) == layers
 
 
@@ -87,6 +106,107 @@ def test_a_loss_override_reaches_exactly_the_unpinned_runs():
     assert runs_changed(s) == FREE
     assert {resolve(s)[name].loss for name in FREE} == {"iwl"}
     assert files_changed(s) == {f"runs/{name}.yaml" for name in FREE}
+
+
+OVER_PARTS = {name for name, run in SETTINGS.runs.items() if set(run.over) == {"part"} and not run.set}
+
+
+def test_an_override_reaches_runs_that_are_made_over_parts_only():
+    """Give every part of such a run the other loss: parts say what is learned, not how."""
+    assert OVER_PARTS
+    found = resolver.resolve(changed(loss="iwl"))
+    assert {one.loss for name in OVER_PARTS for one in found[name]} == {"iwl"}
+    assert runs_changed(replace(overriding(lr=0.5), scope="incepse")) == {"incepse"}
+
+
+def parts(name):
+    """List the parts of the split that a run learns from."""
+    run = SETTINGS.runs[name]
+    return list(SETTINGS.datasets[run.dataset].splits[run.split].parts)
+
+
+def test_a_run_over_parts_learns_each_part_of_its_split():
+    """Name part and value alike, and change nothing else."""
+    found = resolver.resolve(SETTINGS)["incepse"]
+    assert [one.part for one in found] == [one.value for one in found] == parts("incepse")
+    assert len({replace(one, part="", value="") for one in map(hashable, found)}) == 1
+    assert {one.part for one in resolver.resolve(SETTINGS)["simple_cnn"]} == {""}
+
+
+def hashable(run):
+    """Leave out what is a mapping."""
+    return replace(run, model_settings=(), loss_settings=(), code=())
+
+
+def test_a_run_may_be_told_its_one_part():
+    """Take a part by `set`, without a value."""
+    found = resolver.resolve(with_run("incepse", over={}, set={"part": "form"}))["incepse"]
+    assert [(one.part, one.value) for one in found] == [("form", "")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (with_run("incepse", over={"part": ("al",)}), "runs.incepse.set.part: there is no 'al'; did you mean all?"),
+        (with_run("incepse", over={}), "runs.incepse.set.part: there is no ''; known: all, diagnostic, sub, "),
+        (with_run("incepse", over={}, set={"part": "fold"}), "runs.incepse.set.part: there is no 'fold'; "),
+        (with_run("simple_cnn", set={"part": "all"}), "runs.simple_cnn.set.part: there is no 'all'; "),
+        (with_run("incepse", over={"prt": ("all",)}), "runs.incepse.set.prt is not a setting; did you mean part?"),
+    ],
+)
+def test_a_part_that_is_none_is_one_line(settings, message):
+    """Name the run, what stood there, and the parts there are."""
+    assert refusal(settings).startswith(message)
+
+
+def profiled(**more):
+    """Change fields of the demo's profile."""
+    return changed(profiles=SETTINGS.profiles | {"demo": replace(SETTINGS.profiles["demo"], **more)})
+
+
+def test_a_profile_may_train_single_systems_otherwise():
+    """Reach the runs of one system, also those over parts, and no others."""
+    own = SETTINGS.profiles["demo"].systems
+    s = profiled(systems=own | {"incepse": own.get("incepse", {}) | {"batch_size": 5}})
+    assert runs_changed(s) == {name for name, run in SETTINGS.runs.items() if run.system == "incepse"}
+    assert {one.train.batch_size for one in resolver.resolve(s)["incepse"]} == {5}
+
+
+def test_a_profile_may_make_up_more_recordings_of_single_databases():
+    """Count them in the file of that database's download."""
+    found = resolver.resolved_files(profiled(recordings={"ptbxl": 7}))
+    assert found["download/ptbxl.yaml"]["records"] == 7
+    assert found["download/mitdb.yaml"]["records"] == SETTINGS.profiles["demo"].records
+    paper = resolver.resolved_files(changed(profile="paper"))
+    assert "records" not in paper["download/ptbxl.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"systems": {"incepse": {"cropp": 9}}},
+            "profiles.demo.systems.incepse: there is no 'cropp'; did you mean crop?",
+        ),
+        ({"systems": {"incepze": {"crop": 9}}}, "profiles.demo.systems: there is no 'incepze'; did you mean incepse?"),
+        ({"recordings": {"ptbx": 9}}, "profiles.demo.recordings: there is no 'ptbx'; did you mean ptbxl?"),
+    ],
+)
+def test_a_profiles_mistake_is_one_line(more, message):
+    """Name the place, what stood there, and the nearest name."""
+    with pytest.raises(SettingsError) as caught:
+        resolver.resolved_files(profiled(**more))
+    assert str(caught.value) == message
+
+
+def test_the_file_of_a_split_holds_the_tasks_of_its_database():
+    """Tell the stage of what each task is made, and nothing where a database has none."""
+    files = shipped()[1]
+    told = files["split/ptbxl.yaml"]["tasks"]
+    assert told["super"]["members"]["NORM"] == ("NORM",)
+    assert (told["all"]["least"], told["likelihood"]["least"]) == (1, 2)
+    assert files["split/mitdb.yaml"]["tasks"] == {}
+    assert set(files["split/ptbxl.yaml"]["splits"]["official"]["parts"]) == set(parts("incepse"))
 
 
 def test_a_loss_override_brings_the_losses_own_settings():
@@ -146,7 +266,8 @@ def test_an_override_that_no_run_takes_is_refused(scope):
 def test_an_override_equal_to_what_stands_there_is_taken():
     """Let the baseline point of a sweep pass."""
     assert runs_changed(changed(loss="ce", scope="heartbeat")) == set()
-    assert runs_changed(overriding(lr=SETTINGS.systems["heartbeat"].train["lr"])) == set()
+    same_rate = overriding(lr=SETTINGS.systems["heartbeat"].train["lr"])
+    assert runs_changed(replace(same_rate, scope="heartbeat")) == set()
 
 
 WRONG = [
@@ -277,7 +398,7 @@ def multi_only(monkeypatch):
 @pytest.mark.usefixtures("multi_only")
 def test_a_loss_that_no_task_can_use_is_refused():
     """Count a run as not reached where the loss has no form for its task."""
-    without = {name: SETTINGS.runs[name] for name in FREE}
+    without = {name: SETTINGS.runs[name] for name in FREE if shipped()[0][name][0].task == "single"}
     assert refusal(changed(loss="iwl", runs=without)).startswith("loss=iwl: no run in scope all takes this; ")
 
 
@@ -362,7 +483,7 @@ def test_a_models_setting_changes_only_the_runs_of_that_model(name):
 @pytest.mark.parametrize(
     ("settings", "files"),
     [
-        (changed(scores=(*SETTINGS.scores[:-1], "average_precision_macro")), set()),
+        (changed(scores=tuple(SETTINGS.scores)), set()),
         (changed(scores=(*SETTINGS.scores[1:], "accuracy")), {"scores.yaml"}),
         (changed(images={}, runs={}, tables={}), None),
     ],
@@ -488,6 +609,36 @@ NO_TABLES = [
         "tables.heartbeat.networks.rows[0].value: run simple_cnn has no '0.1'; known: none",
     ),
 ]
+
+
+PART_TABLE = SETTINGS.tables["ptbxl"]["tasks"]
+NO_COLUMNS = [
+    ({"scores": {"al/auroc_macro": "M"}, "tested": "al/auroc_macro"},
+     "tables.ptbxl.tasks.scores.al/auroc_macro: there is no 'al'; did you mean all?"),
+    ({"scores": {"all/auroc_makro": "M"}, "tested": "all/auroc_makro"},
+     "tables.ptbxl.tasks: there is no 'auroc_makro'; did you mean auroc_macro?"),
+    ({"tested": "auroc_macro"}, "tables.ptbxl.tasks.tested: there is no 'auroc_macro'; "),
+    ({"scores": PART_TABLE.scores | {"f1_macro": "F1"}},
+     "tables.ptbxl.tasks.rows[0].value: run incepse has no ''; known: all, diagnostic, sub, super, form, rhythm"),
+    ({"rows": (*PART_TABLE.rows, replace(PART_TABLE.rows[0], name="x", published={"rythm/auroc_macro": 0.9}))},
+     "tables.ptbxl.tasks.scores.rythm/auroc_macro: there is no 'rythm'; did you mean rhythm?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "message"), NO_COLUMNS, ids=[message for _, message in NO_COLUMNS])
+def test_a_column_of_a_value_that_is_none_is_refused(more, message):
+    """Refuse a value or a score before or behind the slash that is not there."""
+    tables = SETTINGS.tables | {"ptbxl": {"tasks": replace(PART_TABLE, **more)}}
+    with pytest.raises(SettingsError) as caught:
+        resolver.resolved_files(changed(tables=tables))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_row_needs_no_value_where_every_column_names_one():
+    """Fill such a table from runs over parts, whose own value is none of theirs."""
+    assert {row.value for row in PART_TABLE.rows} == {""}
+    assert all("/" in column for column in PART_TABLE.scores)
+    resolver.resolved_files(changed(tables=SETTINGS.tables | {"ptbxl": {"tasks": PART_TABLE}}))
 
 
 @pytest.mark.parametrize(("more", "message"), NO_TABLES, ids=[message for _, message in NO_TABLES])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from pqrst import artifact, evaluation, scores, scoring, sides
+from pqrst import artifact, evaluation, operating, scores, scoring, sides
 from pqrst.arrays import Meta, Writer, digest
 from pqrst.artifact import Contract
 from pqrst.loaders import Standardisation
@@ -186,3 +186,172 @@ def test_each_value_of_a_run_is_scored_in_its_folder(trained, opened, tmp_path):
              for file in (tmp_path / "scores").rglob("scores.json")}  # fmt: skip
     assert set(found) == {"0.1/seed-9", "0.5/seed-10"}
     assert headline["accuracy"] == pytest.approx(np.mean(list(found.values())))
+
+
+LABELS, RECORDINGS, PIECES = ("AF", "MI", "PVC"), 60, 2
+SEVERAL = Meta(
+    "twelve", "multi", LABELS, 100.0, ("I", "II"), "mV", ("row", "lead", "time"),
+    {"cut": "whole", "samples": SAMPLES, "pieces": PIECES}, {"synthetic": True},
+)  # fmt: skip
+FOLDS = Split("official", ("train",), ("test",), held=("validation",))
+THRESHOLDS = (0.45, 0.5, 0.55)
+DRAWN = ("roc", "precision_recall", "labels", "reliability", "shares")
+
+
+def write_several(folder):
+    """Write sixty recordings of two pieces each, a third of them on each side, the pieces of a recording not in a row."""
+    rng, n = np.random.default_rng(1), RECORDINGS * PIECES
+    number = np.arange(n) // PIECES
+    labels = (rng.random((RECORDINGS, 3)) < (0.3, 0.4, 0.5)).astype(np.int16)[number]
+    told = pd.DataFrame(
+        {"record": [f"r{place:02d}" for place in number], "patient": [f"p{place // 2}" for place in number]}
+    )
+    told["start"], told["quality"] = 16 * (np.arange(n) % PIECES), ""
+    told["fold_official"] = np.array(["train", "validation", "test"])[number // 20]
+    told["about_sex"] = np.array(["male", "female", ""])[number % 3]
+    told["about_age"] = [str(20 + place) if place % 5 else "" for place in number]
+    with Writer(folder / "x", (2, SAMPLES), "float32") as writer:
+        writer.add(rng.normal(0, 1, (n, 2, SAMPLES)), labels, told)
+        writer.finish(SEVERAL)
+    for part in ("one", "two"):
+        held = FOLDS if part == "one" else replace(FOLDS, test=("validation",), held=("test",))
+        sides.write(sides.read_bundle(folder / "x"), f"official/{part}", held, folder / "split" / part)
+    return sides.open_parts(folder / "x", folder / "split", ["one", "two"])
+
+
+def write_parts(folder, parts):
+    """Save a network for each part, as training would."""
+    for part, opened in parts.items():
+        torch.manual_seed(3)
+        model = simple_cnn.build((2, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
+        contract = Contract(
+            run="several", system="s", seed=9, task="multi", classes=LABELS, model="simple_cnn",
+            model_settings={"widths": [6], "kernel": 3}, parameters=63, input=artifact.input_of(opened.bundle.meta),
+            standardise=Standardisation("row"), output="logits", split="official", best_epoch=1, value=part, part=part,
+            provenance={"synthetic": True, "dataset": "twelve", "digest": opened.digest}, settings_digest="cd",
+            thresholds=THRESHOLDS, thresholds_by="f1",
+        )  # fmt: skip
+        artifact.save(folder / artifact.member(9, part), contract, artifact.of_network(model.state_dict()), [])
+
+
+@pytest.fixture(scope="module")
+def by_parts(tmp_path_factory):
+    """Score a run over two parts once: the folder, what the parts hold, the trained run."""
+    folder = tmp_path_factory.mktemp("parts")
+    parts = write_several(folder)
+    write_parts(folder / "runs", parts)
+    to = scoring.Places(folder / "scores", folder / "plots", folder / "headline.json")
+    scoring.evaluate(folder / "runs", parts, [*WANTED, "recall_micro", "hamming_loss"], to)
+    return folder, parts
+
+
+def of_part(by_parts, part="one"):
+    folder, parts = by_parts
+    place = folder / "scores" / part / "seed-9"
+    return place, json.loads((place / "scores.json").read_text()), parts[part]
+
+
+def test_a_run_names_the_parts_that_it_learned(by_parts):
+    """Read them from the contracts, in the order of the folders."""
+    assert scoring.parts_of(by_parts[0] / "runs") == ["one", "two"]
+
+
+def test_pieces_of_a_recording_are_averaged(by_parts):
+    """Give each recording one answer: the mean over its pieces, beside the number of its first row."""
+    place, told, opened = of_part(by_parts)
+    predictor = artifact.load(by_parts[0] / "runs" / "one" / "seed-9")
+    rows = opened.sides.rows("test")
+    single = predictor.probabilities(np.array(opened.bundle.x[rows]))
+    assert np.load(place / "rows.npy").tolist() == rows[::2].tolist()
+    assert np.load(place / "probabilities.npy") == pytest.approx((single[::2] + single[1::2]) / 2, abs=1e-6)
+    assert told["rows"] == 20
+    assert pd.read_csv(place / "rows.csv")["record"].tolist() == [f"r{n}" for n in range(40, 60)]
+    assert np.array_equal(np.load(place / "labels.npy"), opened.bundle.y[rows[::2]])
+
+
+def test_pieces_that_do_not_follow_one_another_are_averaged_too(by_parts):
+    """Take recordings in the order in which each first occurs."""
+    _, _, opened = of_part(by_parts)
+    probability = np.array([[0.1], [0.2], [0.5], [0.6], [0.8]])
+    record = ["b", "a", "b", "c", "a"]
+    shown = replace(opened.bundle, rows=pd.DataFrame({"record": [*record, "d"]}))
+    mean, rows = scoring._by_recording(probability, np.arange(5), shown)
+    assert mean[:, 0].tolist() == pytest.approx([0.3, 0.5, 0.6])
+    assert rows.tolist() == [0, 1, 3]
+
+
+def test_windows_of_a_long_recording_are_not_averaged(opened):
+    """Leave rows that were not cut from whole recordings as they are."""
+    probability = np.ones((3, 2))
+    assert scoring._by_recording(probability, np.arange(3), opened.bundle)[0] is probability
+
+
+def test_labels_are_decided_by_the_runs_thresholds(by_parts):
+    """Claim from each label's own threshold on, and score what is claimed."""
+    place, told, opened = of_part(by_parts)
+    probability, said = np.load(place / "probabilities.npy"), np.load(place / "predictions.npy")
+    assert np.array_equal(said, probability >= np.array(THRESHOLDS, np.float32))
+    labels = opened.bundle.y[np.load(place / "rows.npy")]
+    assert told["scores"]["hamming_loss"] == pytest.approx((said != labels).mean())
+    assert told["scores"]["accuracy"] == pytest.approx((said == labels).all(axis=1).mean())
+    assert (told["thresholds"], told["thresholds_by"]) == ([*THRESHOLDS], "f1")
+    assert told["confusion"] is None
+    assert told["by_patient"] == {}
+
+
+def test_several_labels_have_intervals_and_subgroups(by_parts):
+    """Tell the interval of each main score over patients, and the scores of each sex and age, unknown ones too."""
+    _, told, _ = of_part(by_parts)
+    assert set(told["intervals"]) == set(evaluation.INTERVALS) - {"challenge_2021"}
+    for name, found in told["intervals"].items():
+        assert found["low"] <= found["point"] <= found["high"]
+        if name in told["scores"]:
+            assert found["point"] == pytest.approx(told["scores"][name])
+    groups = {(one["by"], one["group"]): one["rows"] for one in told["subgroups"]}
+    sexes = [groups["sex", name] for name in ("male", "female", "unknown")]
+    assert (sum(sexes), min(sexes)) == (20, 6)
+    assert groups["age", "unknown"] == 4
+    assert sum(rows for (by, _), rows in groups.items() if by == "age") == 20
+
+
+def test_operating_points_are_chosen_on_validation_rows_and_measured_on_test_rows(by_parts):
+    """Give each label's threshold of three sensitivities, and what it costs on the test recordings."""
+    place, _, opened = of_part(by_parts)
+    table = pd.read_csv(place / "operating.csv")
+    assert len(table) == 3 * len(operating.SENSITIVITIES)
+    assert set(table["target"]) == set(operating.SENSITIVITIES)
+    rows = opened.sides.rows("validation")
+    predictor = artifact.load(by_parts[0] / "runs" / "one" / "seed-9")
+    chosen = predictor.probabilities(np.array(opened.bundle.x[rows]))
+    expected = operating.thresholds_at(opened.bundle.y[rows], chosen, 0.9)
+    assert table[table["target"] == 0.9]["threshold"].to_numpy() == pytest.approx(expected, rel=1e-4)
+    labels = opened.bundle.y[np.load(place / "rows.npy")]
+    assert table["rows"].tolist() == labels.sum(axis=0).tolist() * 3
+
+
+def test_each_part_is_scored_on_its_own_test_rows(by_parts):
+    """Score part two on the recordings by which part one was chosen, and say so."""
+    one, two = (of_part(by_parts, part) for part in ("one", "two"))
+    assert two[1]["part"] == "two"
+    assert np.load(two[0] / "rows.npy").tolist() == one[2].sides.rows("validation")[::2].tolist()
+    assert set(np.load(one[0] / "rows.npy")) & set(np.load(two[0] / "rows.npy")) == set()
+
+
+def test_figures_of_several_labels_are_drawn(by_parts):
+    """Draw curves, the F1 of each label and how far probabilities can be believed, with their numbers as tables."""
+    plots = by_parts[0] / "plots"
+    pictures = {"roc", "precision_recall", "f1", "reliability", "shares"}
+    assert {path.stem for path in plots.glob("*.png")} == pictures
+    assert {path.stem for path in plots.glob("*.csv")} == set(DRAWN)
+    assert all(path.read_bytes().startswith(PNG) for path in plots.glob("*.png"))
+    assert pd.read_csv(plots / "labels.csv")["class"].tolist() == list(LABELS)
+    assert set(pd.read_csv(plots / "reliability.csv")["class"]) == {operating.POOLED, *LABELS}
+
+
+def test_scoring_parts_twice_gives_the_same_bytes(by_parts, tmp_path):
+    """Write the same scores, tables and figures again."""
+    folder, parts = by_parts
+    to = scoring.Places(tmp_path / "scores", tmp_path / "plots", tmp_path / "headline.json")
+    scoring.evaluate(folder / "runs", parts, [*WANTED, "recall_micro", "hamming_loss"], to)
+    assert digest(tmp_path / "scores") == digest(folder / "scores")
+    assert digest(tmp_path / "plots") == digest(folder / "plots")

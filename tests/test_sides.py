@@ -274,6 +274,16 @@ def test_sides_of_other_rows_are_refused(tmp_path):
         sides.open_data(data, tmp_path / "cut")
 
 
+def test_a_split_that_leaves_a_side_empty_is_not_learned_from(tmp_path):
+    """Name the side that has no row: of one train row of class b, none can be held out."""
+    cut = ("train",) * 5 + ("test",) * 3
+    sides.write(bundle(cut=cut), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
+    with pytest.raises(
+        DataError, match=r"cut leaves no row for validation; leave it out of the run, or split otherwise$"
+    ):
+        sides.open_data(save(tmp_path / "data", 8), tmp_path / "cut")
+
+
 def test_shares_list_every_class_on_every_side(tmp_path):
     """Six lines for two classes and three sides."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
@@ -283,7 +293,7 @@ def test_shares_list_every_class_on_every_side(tmp_path):
 
 def test_a_split_of_fewer_classes_renames_them_and_leaves_their_rows_out(tmp_path):
     """Keep class b only: its rows become class 0, the others are on no side, and who opens the data sees just that."""
-    given = bundle("ppqqrrss", ("train", "train", "train", "train", "train", "test", "test", "test"))
+    given = bundle("ppqqrrss")
     with Writer(tmp_path / "x", (1, 4), "float32") as writer:
         writer.add(given.x, given.y, given.rows)
         writer.finish(META)
@@ -292,7 +302,7 @@ def test_a_split_of_fewer_classes_renames_them_and_leaves_their_rows_out(tmp_pat
     opened = sides.open_data(tmp_path / "x", tmp_path / "cut")
     assert opened.bundle.meta.classes == ("b",)
     assert opened.bundle.y.tolist() == [-1, -1, -1, -1, 0, 0, -1, 0]
-    assert opened.sides.rows("test").tolist() == [5, 7]
+    assert opened.sides.rows("test").tolist() == [7]
     assert (opened.sides.sides[:4] == -1).all()
 
 
@@ -439,6 +449,16 @@ def test_the_same_rows_under_another_task_are_learned_anew(tmp_path):
     assert found["one"].learned != found["two"].learned
 
 
+@pytest.mark.parametrize("by", ["patient", "beat"])
+def test_validation_rows_of_several_labels_are_not_drawn_by_patient_or_beat(tmp_path, by):
+    """Refuse in one line what would need one class a row."""
+    with pytest.raises(
+        SettingsError, match=r"^datasets\.toy\.splits\.x: validation rows of several labels are drawn by group"
+    ):
+        sides.write(several(), "x", replace(OFFICIAL, held=(), by=by), tmp_path / "cut")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_split_without_parts_is_opened_under_no_name(tmp_path):
     """Open the folder itself."""
     data = save_several(tmp_path / "x", several())
@@ -460,14 +480,14 @@ def stage(name, monkeypatch):
 def test_the_stage_writes_each_part_into_its_own_folder(tmp_path, monkeypatch):
     """Lay two parts under their split's name and a plain split beside it, each with its own task."""
     parts = replace(
-        OFFICIAL, parts={"super": {"task": "super"}, "sure": {"task": "sure", "held": [], "test": ["9", "10"]}}
+        OFFICIAL, parts={"super": {"task": "super"}, "sure": {"task": "sure", "held": ["8"], "test": ["9", "10"]}}
     )
     told = {
         "splits": {"official": asdict(parts), "plain": asdict(OFFICIAL)},
         "tasks": {k: asdict(t) for k, t in TASKS.items()},
     }
     write(tmp_path / "split.yaml", told)
-    save_several(tmp_path / "x", several(fold_official=["1", "1", "1", "9", "10", "10"]))
+    save_several(tmp_path / "x", several(fold_official=["1", "1", "8", "9", "9", "10"]))
     stage("split", monkeypatch).main(settings=tmp_path / "split.yaml", windows=tmp_path / "x", out=tmp_path / "out")
     found = sorted(
         file.parent.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("split.json")
@@ -526,23 +546,24 @@ def test_the_parts_that_must_stay_whole_may_be_left_out(tmp_path):
 
 
 def test_test_rows_are_drawn_within_each_source_but_of_those_that_stay_whole(tmp_path):
-    """Draw a quarter of each source, a quarter of the rest to choose by, and let the few train but for doubles."""
-    given = sources()
+    """Draw a quarter of each source, a quarter of the rest to choose by, and let the few train with their doubles."""
+    given = sources(400)
     sides.write(given, "random", DRAWN, tmp_path / "cut")
     made = sides.read(tmp_path / "cut")
     found = sides_of(made, given)
-    assert found["few"][1:3] == [0, 0]
+    assert found["few"] == [400, 0, 0, 0]
+    assert (made.sides[800:802] == splits.TRAIN).all()  # the rows of extra that the few hold too
     for name in ("a", "b", "extra"):
         train, validation, test, out = found[name]
-        assert abs(test - 10) <= 3
-        assert abs(validation - 7.5) <= 3
-        assert train + validation + test + out == 40
+        assert abs(test - 100) <= 8
+        assert abs(validation - 75) <= 8
+        assert (train + validation + test, out) == (400, 0)
     assert made.told["groups_shared"] == 0
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_group_stands_on_two_sides_whatever_is_drawn(tmp_path, seed):
-    """Keep people and signals that lie in several sources on one side, the later one."""
+    """Keep people, and signals that lie in several sources, on one side, and lose none of them."""
     given = sources(seed=seed)
     sides.write(given, "random", replace(DRAWN, seed=seed), tmp_path / "cut")
     made = sides.read(tmp_path / "cut").sides
@@ -551,7 +572,7 @@ def test_no_group_stands_on_two_sides_whatever_is_drawn(tmp_path, seed):
     signal = given.rows["about_signal"].to_numpy(str)
     doubles = [made[signal == name] for name in np.unique(signal) if (signal == name).sum() == 2]
     assert len(doubles) == 6
-    assert all(pair.max() >= 0 for pair in doubles)  # one of the two is left at least
+    assert all(pair.min() >= 0 for pair in doubles)
 
 
 def test_pieces_of_one_recording_stay_together(tmp_path):

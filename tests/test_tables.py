@@ -337,3 +337,110 @@ def test_building_twice_gives_the_same(tmp_path):
     (text, data), (again, same) = (compared(tmp_path, 2) for _ in range(2))
     assert text == again
     pd.testing.assert_frame_equal(data, same)
+
+
+BY_PART = Table(
+    title="By part", scores={"a/accuracy": "a", "b/accuracy": "b", "b/auroc_macro": "b AUROC"},
+    rows=(Row("Ours", {"a/accuracy": 0.9, "b/auroc_macro": 0.8}, "ours"), Row("Half", {}, "half"), Row("Print", {"b/accuracy": 0.7})),
+    tested="a/accuracy",
+)  # fmt: skip
+BY_PART_GOLDEN = """\
+# By part
+
+| row   | parameters | from            | a         | b         | b AUROC       |
+|-------|------------|-----------------|-----------|-----------|---------------|
+| Ours  | 229 to 231 | published       | .9000     |           | .8000 outside |
+| Ours  | 229 to 231 | recorded, real  |           | .6500 (1) | .7000 (1)     |
+| Ours  | 229 to 231 | 95 % by patient |           |           | .6000-.7500   |
+| Ours  | 229 to 231 | ours            | .5000 (1) | .6000 (1) |               |
+| Half  | 229        | ours            |           | .4000 (1) |               |
+| Print |            | published       |           | .7000     |               |
+
+Not yet run on real recordings: Half.
+
+"""
+
+
+def of_part(part, accuracy, parameters=229, **more):
+    """Give what evaluation tells of one part of a multi-label run."""
+    told = result(
+        accuracy, 0.5, parameters, part=part, split="official", rows=100, leak="no patient on two sides", **more
+    )
+    return told | {"scores": told["scores"] | {"auroc_labels": 2.0} | more.get("scores", {})}
+
+
+def by_part(folder, *, held=True):
+    """Write one run over both parts, of which one is recorded with its interval, and one run over one of them."""
+    scores, recorded = folder / "scores", folder / "paper"
+    for run, part, accuracy, parameters in (("ours", "a", 0.5, 229), ("ours", "b", 0.6, 231), ("half", "b", 0.4, 229)):
+        write_json(scores / run / part / "seed-0" / "scores.json", of_part(part, accuracy, parameters))
+    area = {"auroc_macro": {"low": 0.6, "high": 0.75, "point": 0.7, "held": held}}
+    told = of_part("b", 0.65, 230, intervals=area) | {
+        "scores": {"accuracy": 0.65, "auroc_macro": 0.7, "auroc_labels": 2.0}
+    }
+    write_json(recorded / "ours" / "b" / "0.json", told)
+    return tables.build({"parts": BY_PART}, scores, recorded)
+
+
+def test_columns_may_be_of_several_values(tmp_path):
+    """Show each part in its own column, leave blank what was not run, and take the interval as evaluation found it."""
+    text, _ = by_part(tmp_path)
+    assert text.startswith(BY_PART_GOLDEN)
+
+
+def test_an_interval_that_does_not_hold_its_point_is_marked(tmp_path):
+    """Print a mark behind it."""
+    assert ".6000-.7500!  |" in by_part(tmp_path, held=False)[0]
+
+
+def test_the_line_below_names_each_part_with_its_labels(tmp_path):
+    """Say of every part on which rows and over how many labels it was measured, each once."""
+    text, _ = by_part(tmp_path)
+    line = next(line for line in text.splitlines() if line.startswith("Measured on"))
+    assert line.count("split official/b, 2 of 2 labels (no patient on two sides)") == 1
+    assert "100 test rows of split official/a, 2 of 2 labels" in line
+
+
+def test_the_data_name_the_value_of_each_column(tmp_path):
+    """Give value and score of every cell apart, with the blanks."""
+    _, data = by_part(tmp_path)
+    ours = data[data["run"] == "ours"]
+    assert ours[["value", "score"]].to_numpy().tolist() == [["a", "accuracy"], ["b", "accuracy"], ["b", "auroc_macro"]]
+    assert ours["published"].tolist()[::2] == [0.9, 0.8]
+    assert ours["recorded_mean"].isna().tolist() == [True, False, False]
+    area = ours.iloc[2]
+    assert (area["recorded_low_by_patient"], area["recorded_high_by_patient"], area["published_inside"]) == (
+        0.6,
+        0.75,
+        False,
+    )
+    assert pd.isna(area["recorded_low_by_beat"])
+    half = data[data["run"] == "half"]
+    assert half["ours_seeds"].tolist() == [0, 1, 0]
+
+
+def test_the_tested_score_is_laid_out_by_subgroup(tmp_path):
+    """Show each run's recorded or else own score of every sex that one of them knows, and blanks for the others."""
+    by_part(tmp_path)
+    known = [
+        {"by": "sex", "group": "female", "rows": 1200, "accuracy": 0.25},
+        {"by": "sex", "group": "male", "rows": 3, "accuracy": None},
+    ]
+    write_json(tmp_path / "paper" / "ours" / "a" / "0.json", of_part("a", 0.7, subgroups=known))
+    write_json(tmp_path / "scores" / "half" / "a" / "seed-0" / "scores.json", of_part("a", 0.7, subgroups=known[:1]))
+    text, _ = tables.build({"parts": BY_PART}, tmp_path / "scores", tmp_path / "paper")
+    assert "\na by subgroup of the test rows, first seed:\n\n" in text
+    assert text[text.index("| by ") :].startswith("""\
+| by  | group  | rows  | Ours  | Half  |
+|-----|--------|-------|-------|-------|
+| sex | female | 1,200 | .2500 | .2500 |
+| sex | male   | 3     |       |       |
+""")
+
+
+def test_a_run_of_none_of_the_columns_is_told_in_one_line(tmp_path):
+    """Name the run's folder where no part of it was scored."""
+    by_part(tmp_path)
+    (tmp_path / "scores" / "half" / "b" / "seed-0" / "scores.json").unlink()
+    with pytest.raises(DataError, match=r"half holds no scores; evaluate the run with `dvc repro evaluate@half`$"):
+        tables.build({"parts": BY_PART}, tmp_path / "scores", tmp_path / "paper")

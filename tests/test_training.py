@@ -8,14 +8,17 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from pqrst import training
+from pqrst import loaders, training
 from pqrst.errors import SettingsError
+from pqrst.inference import Crop
 from pqrst.losses import ce
 from pqrst.models import coupled_cnn
 from pqrst.params import Train
@@ -165,6 +168,46 @@ def test_the_learning_rate_follows_torchs_own_schedule(tmp_path, scheduler):
     assert [row["lr"] for row in history] == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_rate_stays_at_its_lowest_after_a_cycle(tmp_path):
+    """Rise and fall over two of five epochs, a quarter of them rising; then stay at 0.01 / 25 / 10,000."""
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.ones(1))], lr=0.01)
+    schedule = lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=12, pct_start=0.25)
+    expected = [optimizer.param_groups[0]["lr"]]
+    for _ in range(6):
+        optimizer.step()
+        schedule.step()
+    expected += [optimizer.param_groups[0]["lr"], 4e-8, 4e-8, 4e-8]
+    history = fit(tmp_path, epochs=5, scheduler="one_cycle", cycle_epochs=2, cycle_warmup=0.25).history
+    assert [row["lr"] for row in history] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("norm", "value", "expected"),
+    [
+        (0.0, 0.0, [3.0, -4.0]),
+        (1.0, 0.0, [0.6, -0.8]),
+        (0.0, 3.5, [3.0, -3.5]),
+        (9.0, 9.0, [3.0, -4.0]),
+        (2.5, 3.0, [1.7677669, -1.7677669]),
+    ],
+)
+def test_gradients_are_clipped_by_hand(norm, value, expected):
+    """Bring 3, -4 of length 5 to length 1, to 3.5 at most, to neither, and by value before length."""
+    model = nn.Linear(2, 1, bias=False)
+    model.weight.grad = torch.tensor([[3.0, -4.0]])
+    training._clip(SimpleNamespace(model=model, settings=replace(PLAIN, clip_norm=norm, clip_value=value)))
+    assert model.weight.grad[0].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("clip", ["clip_norm", "clip_value"])
+def test_clipped_gradients_are_what_the_optimizer_sees(tmp_path, clip):
+    """Hardly move in Adam's first step where gradients are clipped far below its 1e-8."""
+    torch.manual_seed(5)
+    before = linear()[1].weight.detach().clone()
+    clipped = fit(tmp_path, epochs=1, batch_size=42, optimizer="adam", **{clip: 1e-12}).weights["1.weight"]
+    assert 0 < (clipped - before).abs().max() < 2e-6
+
+
 def test_a_lone_last_row_makes_no_step_of_the_schedule(tmp_path):
     """Reach the end of a cosine after the steps that are really made: 41 rows are five batches of eight."""
     given = data(train_x=(data().train_x[0][:41],), train_y=data().train_y[:41])
@@ -198,6 +241,136 @@ def test_the_best_weights_are_returned_and_not_the_last(tmp_path):
     assert losses == sorted(losses)
     assert long.best_epoch == 1
     assert same(replace(long, history=long.history[:1]), short)
+
+
+def told(monkeypatch, losses, aurocs):
+    """Let validation find these losses and areas, one an epoch."""
+    rows = iter([{"validation_loss": a, "validation_auroc_macro": b} for a, b in zip(losses, aurocs, strict=True)])
+    monkeypatch.setattr(training, "_validate", lambda *_: next(rows))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(("select", "chosen"), [("loss", 3), ("auroc_macro", 2), ("last", 4)])
+def test_the_epoch_that_is_kept_is_the_one_that_is_asked_for(tmp_path, monkeypatch, select, chosen):
+    """Keep the weights of the lowest loss, of the highest area, or of the last epoch."""
+    told(monkeypatch, [3.0, 2.0, 1.0, 2.0], [0.5, 0.9, 0.7, NAN])
+    result = fit(tmp_path / "long", select=select)
+    assert result.best_epoch == chosen
+    told(monkeypatch, [1.0] * chosen, [0.5] * chosen)
+    short = fit(tmp_path / "short", select="last", epochs=chosen)
+    assert all(torch.equal(short.weights[name], result.weights[name]) for name in short.weights)
+
+
+def test_a_score_that_validation_never_defines_keeps_the_first_epoch(tmp_path, monkeypatch):
+    """Hold any epoch with an area above those without."""
+    told(monkeypatch, [1.0] * 3, [NAN] * 3)
+    assert fit(tmp_path / "never", epochs=3, select="auroc_macro").best_epoch == 1
+    told(monkeypatch, [1.0] * 3, [NAN, 0.1, NAN])
+    assert fit(tmp_path / "once", epochs=3, select="auroc_macro").best_epoch == 2
+
+
+@pytest.mark.parametrize(("select", "epochs"), [("auroc_macro", 4), ("loss", 6), ("last", 6)])
+def test_patience_counts_by_what_is_chosen_by(tmp_path, monkeypatch, select, epochs):
+    """Stop after two epochs whose area is no higher, though the loss falls, and never where the last epoch is kept."""
+    told(monkeypatch, [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], [0.5, 0.6, 0.6, 0.1, 0.9, 0.9])
+    assert len(fit(tmp_path, epochs=6, select=select, stop_patience=2).history) == epochs
+
+
+@pytest.mark.parametrize("select", ["auroc_macro", "average_precision_macro"])
+def test_history_tells_the_score_that_is_chosen_by(tmp_path, select):
+    """Learn to tell the classes apart, and keep the epoch of the highest score, the first of equals."""
+    one = data()
+    given = replace(
+        one, train_y=nn.functional.one_hot(one.train_y), validation_y=nn.functional.one_hot(one.validation_y)
+    )
+    result = fit(tmp_path, given=given, loss=ce.build("multi", (), ce.Params()), epochs=8, lr=0.002, select=select)
+    found = [row[f"validation_{select}"] for row in result.history]
+    assert found[-1] > found[0]
+    assert result.best_epoch == 1 + int(np.argmax(found))
+
+
+class Seen(nn.Module):
+    """A network over crops that remembers their shapes."""
+
+    def __init__(self, shapes):
+        super().__init__()
+        self.last, self.shapes = nn.Linear(CROP, CLASSES), shapes
+
+    def forward(self, x):
+        self.shapes.append((self.training, tuple(x.shape)))
+        return self.last(x.flatten(1))
+
+
+CROP = 6
+CROPPED = {"crop": CROP, "crop_step": 5, "crop_pool": "mean"}
+
+
+def test_a_step_sees_random_crops_and_validation_all_of_them(tmp_path):
+    """Train on six samples of each row, and choose by the crops at 0, 5 and 10 of sixteen samples."""
+    shapes = []
+    fit(tmp_path, build=lambda: Seen(shapes), epochs=1, **CROPPED)
+    assert [shape for training_, shape in shapes if training_] == [(8, 1, CROP)] * 5 + [(2, 1, CROP)]
+    assert [shape for training_, shape in shapes if not training_] == [(12, 1, CROP)] * 3
+    assert training.crop_of(replace(PLAIN, **CROPPED)) == Crop(6, 5, "mean")
+
+
+def stopped_after(monkeypatch, epochs):
+    """Stop a training before the epoch after so many."""
+    real = training._epoch
+
+    def epoch(*given):
+        if given[3] == epochs:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(training, "_epoch", epoch)
+
+
+def from_disk(folder):
+    """Leave the rows of `data` on disk."""
+    one, found = data(), {}
+    for name in ("train_x", "validation_x"):
+        np.save(folder / f"{name}.npy", getattr(one, name)[0].numpy())
+        mapped = np.load(folder / f"{name}.npy", mmap_mode="r")
+        plain = loaders.Standardisation("none")
+        found[name] = (loaders.Streamed(mapped, np.arange(len(mapped)), plain, torch.device("cpu")),)
+    return replace(one, **found)
+
+
+GOING_ON = {
+    "epochs": 5,
+    "scheduler": "one_cycle",
+    "cycle_epochs": 3,
+    "clip_value": 0.1,
+    "select": "auroc_macro",
+    **CROPPED,
+}
+
+
+def test_a_stopped_training_with_crops_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    """Draw the crops of the epochs that are left as an undisturbed training does, also of rows on disk."""
+    whole = fit(tmp_path / "whole", build=lambda: Seen([]), **GOING_ON)
+    for name, given in (("here", data()), ("there", from_disk(tmp_path))):
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            stopped_after(patch, 2)
+            fit(tmp_path / name, build=lambda: Seen([]), given=given, **GOING_ON)
+        assert same(fit(tmp_path / name, build=lambda: Seen([]), given=given, **GOING_ON), whole)
+
+
+def test_a_training_whose_score_was_undefined_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    """Read back from a checkpoint that nothing was found yet."""
+    areas = [NAN, NAN, 0.4, 0.3]
+    told(monkeypatch, [1.0] * 4, areas)
+    whole = fit(tmp_path / "whole", select="auroc_macro")
+    told(monkeypatch, [1.0] * 4, areas)
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        stopped_after(patch, 2)
+        fit(tmp_path / "stopped", select="auroc_macro")
+    going_on = fit(tmp_path / "stopped", select="auroc_macro")
+    assert going_on.best_epoch == whole.best_epoch == 3
+    assert all(torch.equal(going_on.weights[name], whole.weights[name]) for name in whole.weights)
 
 
 def test_class_weights_reach_the_loss(tmp_path):

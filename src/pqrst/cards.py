@@ -41,13 +41,16 @@ def _input(given: Mapping[str, Any], side: Sequence[str]) -> list[str]:
     settings = given.get("settings", {})
     names = [", ".join(f"{name} ({count})" for name, count in lead.items()) for lead in given.get("lead_names", ())]
     band = settings.get("filter")
+    scaled = "each lead of the whole recording to mean 0 and deviation 1" if settings.get("zscore") else ""
     return [
         f"{' x '.join(map(str, given['shape']))} ({' x '.join(given['axes'][1:])}), {given['units']}, {given['fs']:g} Hz",
         f"leads, by the recordings that called them so: {'; '.join(names)}" if names else "",
         f"cut: {settings['cut']}, {settings['samples']} samples" if "cut" in settings else "",
+        scaled,
         f"filter over the whole recording, forward and backward: {band['low']:g} to {band['high']:g} Hz, order {band['order']}"
         if band
         else "",
+        f"then resampled to {settings['rate']:g} Hz" if settings.get("rate") else "",
         f"{len(side)} numbers beside each row: {', '.join(side)}" if side else "",
     ]
 
@@ -59,6 +62,12 @@ def _output(contract: Mapping[str, Any]) -> list[str]:
         f"temperature {found['temperature']:g}, fitted on {found['rows']} {found['fitted_on']} rows"
         if found["rows"]
         else "not calibrated",
+        f"by crops of {contract['crop']['samples']} samples, the {contract['crop']['pool']} of their logits"
+        if contract["crop"]["samples"]
+        else "",
+        f"a threshold for each label, chosen on validation rows by {contract['thresholds_by']}"
+        if contract["thresholds"]
+        else "",
     ]
 
 
@@ -68,6 +77,7 @@ def _learned(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]
     return [
         f"model {contract['model']}" + (f", {contract['parameters']:,} parameters" if contract["parameters"] else ""),
         f"data {data.get('dataset', 'unknown')}, digest {data.get('digest', 'unknown')[:16]}; split {contract['split']}"
+        + (f", part {contract['part']}" if contract["part"] else "")
         + (f", {contract['leak']}" if contract["leak"] else ""),
         f"loss {train['loss']}, {train['optimizer']}, learning rate {train['lr']:g}, batches of {train['batch_size']}"
         if {"loss", "optimizer", "lr", "batch_size"} <= set(train)

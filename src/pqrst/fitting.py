@@ -184,7 +184,7 @@ def _rows(run: Prepared, rows: np.ndarray, where: torch.device, a: loaders.Augme
         raise SettingsError(
             f"run {run.settings.run}: augmented rows must fit into train.resident_gb ({room / 1e9:g}); raise it"
         )
-    return loaders.streamed(x, rows, run.standardisation, where)
+    return loaders.Streamed(x, rows, run.standardisation, where)
 
 
 def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:

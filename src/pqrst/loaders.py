@@ -1,9 +1,10 @@
 """Rows of a Bundle as tensors on the device, standardised, and the order in which an epoch visits them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from pqrst.arrays import Meta
 from pqrst.errors import DataError, SettingsError
 
 EPSILON = 1e-8
-CHUNK_ROWS = 8192
+CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**24  # at once: whichever is fewer
 MASK_SAMPLES = 20
 Kind = Literal["none", "row", "train", "train_all", "unit"]
 
@@ -36,8 +37,8 @@ def fit_standardisation(kind: Kind, x: np.ndarray, train_rows: np.ndarray) -> St
         return Standardisation(kind)
     axes = (0, *range(2, x.ndim))
     total, squares, count = np.zeros((3, x.shape[1]))
-    for start in range(0, len(train_rows), CHUNK_ROWS):
-        part = x[train_rows[start : start + CHUNK_ROWS]].astype(np.float64)
+    for chosen in chunks(train_rows, x.shape[1:]):
+        part = take(x, chosen).astype(np.float64)
         total, squares = total + np.nansum(part, axes), squares + np.nansum(part**2, axes)
         count += np.isfinite(part).sum(axes)
     if kind == "train_all":
@@ -45,6 +46,13 @@ def fit_standardisation(kind: Kind, x: np.ndarray, train_rows: np.ndarray) -> St
     mean = total / np.maximum(count, 1)
     deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0))
     return Standardisation(kind, tuple(mean.tolist()), tuple(deviation.tolist()))
+
+
+def chunks(rows: np.ndarray, row_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Cut row numbers into parts that are small enough to be turned to floating point beside what is kept."""
+    size = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(row_shape)))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def to_unit(meta: Meta) -> Standardisation:
@@ -104,9 +112,25 @@ def resident(
     """Bring the chosen rows to the device, augmented and standardised, as float32."""
     rng = np.random.default_rng(a.seed)
     out = torch.empty((len(rows), *x.shape[1:]), dtype=torch.float32, device=device)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        part = torch.from_numpy(augment(x[rows[start : start + CHUNK_ROWS]], a, rng).astype(np.float32, copy=False))
+    start = 0
+    for chosen in chunks(rows, x.shape[1:]):
+        part = torch.from_numpy(augment(take(x, chosen), a, rng).astype(np.float32, copy=False))
         out[start : start + len(part)] = standardise(part.to(device), s)
+        start += len(part)
+    return out
+
+
+def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Copy rows out of an array; out of a memory-mapped one by reading, since mapped pages count as this process's memory."""
+    if not isinstance(x, np.memmap):
+        return x[rows]
+    out = np.empty((len(rows), *x.shape[1:]), x.dtype)
+    size = out[:1].nbytes
+    with Path(str(x.filename)).open("rb", buffering=0) as file:
+        for number, row in enumerate(rows):
+            file.seek(x.offset + int(row) * size)
+            if file.readinto(out[number].data) != size:
+                raise DataError(f"{x.filename} ends before row {row}; build it anew with `dvc repro`")
     return out
 
 
@@ -117,11 +141,8 @@ class Streamed:
     It answers what is asked of a tensor of rows: length, device, rows by number, and batches in order.
     """
 
-    file: Path
-    place: int  # of the first row in the file, in bytes
-    row_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    rows: np.ndarray  # (n,) numbers of the rows in the file
+    x: np.ndarray  # memory-mapped
+    rows: np.ndarray  # (n,) numbers of the rows in it
     standardisation: Standardisation
     device: torch.device
 
@@ -130,30 +151,17 @@ class Streamed:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (len(self.rows), *self.row_shape)
+        return (len(self.rows), *self.x.shape[1:])
 
     def __getitem__(self, part: torch.Tensor) -> torch.Tensor:
         """Read rows by their numbers among these, float32 (part, *row shape)."""
-        buffer = np.empty((len(part), *self.row_shape), self.dtype)
-        size = buffer[:1].nbytes
-        # read and not mapped: pages of a mapped file would count as this process's memory
-        with self.file.open("rb", buffering=0) as file:
-            for number, row in enumerate(self.rows[part.cpu().numpy()]):
-                file.seek(self.place + int(row) * size)
-                if file.readinto(buffer[number].data) != size:
-                    raise DataError(f"{self.file} ends before row {row}; build it anew with `dvc repro`")
-        x = torch.from_numpy(buffer.astype(np.float32, copy=False)).to(self.device)
-        return standardise(x, self.standardisation)
+        found = take(self.x, self.rows[part.cpu().numpy()]).astype(np.float32, copy=False)
+        return standardise(torch.from_numpy(found).to(self.device), self.standardisation)
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Give all rows in order, so many at a time."""
         for start in range(0, len(self), size):
             yield self[torch.arange(start, min(start + size, len(self)))]
-
-
-def streamed(x: np.memmap[Any, Any], rows: np.ndarray, s: Standardisation, device: torch.device) -> Streamed:
-    """Leave the chosen rows of a memory-mapped array on disk."""
-    return Streamed(Path(str(x.filename)), int(x.offset), x.shape[1:], x.dtype, rows, s, device)
 
 
 def cropped(x: torch.Tensor, samples: int) -> torch.Tensor:

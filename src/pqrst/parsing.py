@@ -51,7 +51,7 @@ def parse(kind: type[Settings], given: Any, path: str) -> Settings:
             raise SettingsError(f"{path}.{field.name} is missing; it must be {describe(hints[field.name])}")
     try:
         return kind(**values)
-    except ValueError as error:  # a rule between two settings, checked by the dataclass itself
+    except (ValueError, SettingsError) as error:  # a rule between two settings, checked by the dataclass itself
         raise SettingsError(f"{path}: {error}") from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, evaluation, figures, inference, operating, sides
+from pqrst import artifact, evaluation, figures, inference, loaders, operating, sides
 from pqrst.arrays import Bundle, write_json
 from pqrst.sides import Opened
 
@@ -54,7 +54,7 @@ def _evaluate_one(
     inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
     contract, opened = predictor.contract, parts[predictor.contract.part]
     bundle, rows = opened.bundle, opened.sides.rows("test")
-    probability = predictor.probabilities(bundle.x[rows], None if bundle.side is None else bundle.side[rows])
+    probability = _answers(predictor, bundle, rows)
     probability, rows = _by_recording(probability, rows, bundle)
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
     result = evaluation.evaluate(labels, probability, decided, contract.classes, wanted)
@@ -72,6 +72,15 @@ def _evaluate_one(
     return result
 
 
+def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
+    """Give the probabilities of rows, read a part at a time."""
+    side = bundle.side
+    return np.concatenate([
+        predictor.probabilities(loaders.take(bundle.x, part), None if side is None else side[part])
+        for part in loaders.chunks(rows, bundle.x.shape[1:])
+    ])  # fmt: skip
+
+
 def _of_labels(
     predictor: artifact.Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
 ) -> dict[str, Any]:
@@ -79,7 +88,7 @@ def _of_labels(
     labels, probability, decided = found
     classes = predictor.contract.classes
     bundle, rows = opened.bundle, opened.sides.rows("validation")
-    chosen = predictor.probabilities(bundle.x[rows], None if bundle.side is None else bundle.side[rows])
+    chosen = _answers(predictor, bundle, rows)
     points = [
         operating.points(labels, probability, operating.thresholds_at(bundle.y[rows], chosen, least), classes)
         .assign(target=least)

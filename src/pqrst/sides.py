@@ -86,6 +86,10 @@ def _made(bundle: Bundle, name: str, s: Split, group: np.ndarray) -> np.ndarray:
         made[bundle.y < 0] = splits.UNUSED
     if s.held:
         return made
+    if bundle.meta.task == "multi":
+        raise SettingsError(
+            f"{path}: validation rows of several labels are drawn by group; name parts as held, or split by group"
+        )
     if s.by == "beat":
         return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
     return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
@@ -102,27 +106,22 @@ def _fold(bundle: Bundle, name: str, s: Split) -> np.ndarray:
 
 
 def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, path: str) -> np.ndarray:
-    """Leave parts out as test rows, or draw test rows within each part; validation rows are drawn within each part too."""
+    """Leave parts out as test rows, or draw test rows; both they and the validation rows have each label and part in proportion."""
     if bundle.meta.task != "multi":
         raise SettingsError(f"{path}: a split by group needs a multi-label dataset; split by patient")
-    present, rng = sorted(set(fold)), np.random.default_rng(s.seed)
+    present = sorted(set(fold))
     made = splits.members(fold, [name for name in present if name not in s.test], s.test, path)
     made[(made == splits.TRAIN) & np.isin(group, group[made == splits.TEST])] = splits.UNUSED
+    # of patients who recur without a name, none may be held against themselves
+    drawn = (made == splits.TRAIN) & ~np.isin(group, group[np.isin(fold, s.whole)])
+    if not drawn.any():
+        return made
     rest = 1 - s.test_share
     shares = (rest * (1 - s.validation), rest * s.validation, s.test_share)
-    for name in present:
-        if name not in (*s.test, *s.whole):  # of patients who recur without a name, none may be held against themselves
-            here = np.where(fold == name, made, splits.UNUSED)
-            made = np.where(here == splits.TRAIN, splits.hold_out_by_group(here, bundle.y, group, shares, rng), made)
-    return _together(made, group)
-
-
-def _together(made: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Leave out rows of groups that stand in several parts and were drawn for several sides, but on the last of them."""
-    made = made.copy()
-    for side in (splits.TEST, splits.VALIDATION):
-        made[(made >= 0) & (made < side) & np.isin(group, group[made == side])] = splits.UNUSED
-    return made
+    counted = np.column_stack([bundle.y > 0, fold[:, None] == present]).astype(np.int64)
+    here = np.where(drawn, made, np.int8(splits.UNUSED))
+    dealt = splits.hold_out_by_group(here, counted, group, shares, np.random.default_rng(s.seed))
+    return np.where(drawn, dealt, made)
 
 
 def of_task(bundle: Bundle, task: LabelTask | None) -> Bundle:

@@ -23,7 +23,7 @@ LEGEND = """\
 # How to read the tables
 
 `published` is followed by whether it lies inside our spread: mean ± 2 sd over two seeds or more, with one seed its 95 % interval \
-by beat. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, 2,000 times, of patients and seeds, or of beats; \
+by beat, or by patient of several labels a row. Ours are mean ± sd (number of seeds). Intervals: percentile bootstrap, 2,000 times, of patients and seeds, or of beats; \
 of several labels a row, BCa by patient of the first seed, and `!` where it does not hold its point, for a reason that the result tells. \
 `p` is two-sided, by the paired bootstrap over patients against the baseline, corrected by Holm for the rows of the table. A name \
 is bold where the difference holds: p < .05 with two seeds or more on both sides.
@@ -185,7 +185,8 @@ def _inside(shown: Shown, column: str) -> bool | None:
         return None
     if len(values) > 1:
         return abs(published - mean(values)) <= 2 * stdev(values)
-    interval = _interval(intervals.by_beat, results, score)
+    # rows of several labels are recordings, so patients are all that can be drawn
+    interval = _interval(intervals.by_beat, results, score) or _interval(intervals.by_patient, results, score)
     return None if interval is None else interval[0] <= published <= interval[1]
 
 

@@ -18,6 +18,7 @@ from torch.optim import lr_scheduler
 
 from pqrst import scores
 from pqrst.console import log, progress
+from pqrst.decisions import probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Crop, Inputs, logits, precision
 from pqrst.loaders import batches, cropped, visiting_order
@@ -206,6 +207,7 @@ def _validate(learner: Learner, data: Data) -> Row:
     value = learner.loss(out, y, data.weight(y))
     decided = (out > 0).to(torch.int8) if y.ndim == 2 else out.argmax(dim=1)
     labels, outputs, said = (tensor.cpu().numpy() for tensor in (y, out, decided))
+    outputs = probabilities(outputs, "multi" if y.ndim == 2 else "single")
     classes = [str(place) for place in range(data.n_classes)]
     shown = ("accuracy", "f1_macro", *([] if t.select in ("loss", "last") else [t.select]))
     return {"validation_loss": float(value)} | {

@@ -25,6 +25,7 @@ from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from pqrst import challenge
 from pqrst.errors import SettingsError
+from pqrst.losses._positives import positive_weights
 from pqrst.losses._weighting import average
 from pqrst.parsing import Between
 
@@ -64,13 +65,6 @@ class ChallengeLoss(nn.Module):
         """Give the soft challenge score of each row, (B,); one without labels earns nothing."""
         classes = (labels + p - labels * p).sum(dim=1).clamp(min=1)  # at least 1 wherever there is a label
         return (labels @ self.credit.to(p.dtype) * p).sum(dim=1) / classes
-
-
-def positive_weights(class_counts: Sequence[int] | np.ndarray, rows: int | None) -> Tensor:
-    """Give the negatives per positive of each class, (classes,); 1 where a class has no positive."""
-    positives = torch.as_tensor(np.asarray(class_counts), dtype=torch.float64)
-    negatives = (positives.sum() if rows is None else rows) - positives
-    return torch.where(positives > 0, negatives / positives.clamp(min=1), 1.0)
 
 
 def build(task: str, class_counts: Sequence[int] | np.ndarray, p: Params, rows: int | None = None) -> nn.Module:  # noqa: ARG001 (all losses alike)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
+from pqrst.losses._positives import positive_weights
 from pqrst.losses._weighting import average
 from pqrst.parsing import Between
 
@@ -49,13 +49,6 @@ class WeightedCrossEntropy(nn.Module):
         return average(losses, weight)
 
 
-def positive_weights(class_counts: Sequence[int] | np.ndarray, rows: int | None, power: float) -> Tensor:
-    """Give the weight of each label's positives, (classes,)."""
-    positives = torch.as_tensor(np.asarray(class_counts), dtype=torch.float64)
-    negatives = (positives.sum() if rows is None else rows) - positives
-    return torch.where(positives > 0, negatives / positives.clamp(min=1), 1) ** power
-
-
 def build(task: str, class_counts: Sequence[int] | np.ndarray, p: Params, rows: int | None = None) -> nn.Module:  # noqa: ARG001 (all losses alike)
     """Build the loss from the positives of the train rows by label and the number of rows; without it, as if each had one label."""
-    return WeightedCrossEntropy(positive_weights(class_counts, rows, p.power))
+    return WeightedCrossEntropy(positive_weights(class_counts, rows) ** p.power)
