@@ -18,7 +18,7 @@ def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: P
     write_text(csv, data.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
     for name, lines in data.groupby("table", sort=False):
         table = page[str(name)]
-        tested = lines[lines["score"] == table.tested]
+        tested = lines[lines["column"] == table.tested]
         figures.rows(tested, table.title, table.scores[table.tested], plots / f"{name}.png")
     log.info("%s", text)
 

@@ -355,3 +355,9 @@ def test_scoring_parts_twice_gives_the_same_bytes(by_parts, tmp_path):
     scoring.evaluate(folder / "runs", parts, [*WANTED, "recall_micro", "hamming_loss"], to)
     assert digest(tmp_path / "scores") == digest(folder / "scores")
     assert digest(tmp_path / "plots") == digest(folder / "plots")
+
+
+def test_the_headline_is_over_what_is_defined():
+    """A part without a class on both sides leaves the mean of the others, and none leaves nothing."""
+    assert scoring._mean([float("nan"), 0.5, 0.7]) == pytest.approx(0.6)
+    assert np.isnan(scoring._mean([float("nan")]))

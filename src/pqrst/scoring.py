@@ -34,12 +34,18 @@ def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], 
         _evaluate_one(folder, parts, wanted, to.scores / folder.relative_to(trained))
         for folder in artifact.members(trained)
     ]
-    headline = {name: float(np.mean([r.scores[name] for r in results])) for name in evaluation.HEADLINE}
+    headline = {name: _mean([result.scores[name] for result in results]) for name in evaluation.HEADLINE}
     rounded = {name: None if np.isnan(value) else round(value, 6) for name, value in headline.items()}
     first = next(iter(parts.values()))
     write_json(to.metrics, rounded | {"synthetic": first.bundle.meta.synthetic})
     _draw(trained, parts, to.scores, to.plots)
     return headline
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Average what is defined: a part with too few rows may have no class on both sides."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def parts_of(trained: Path) -> list[str]:

@@ -199,6 +199,7 @@ def _line(table: str, shown: Shown, column: str) -> dict[str, Any]:
         "run": row.run,
         "value": value or row.value,
         "score": score,
+        "column": column,
     }
     line |= {"parameters": shown.parameters.replace(",", ""), "published": row.published.get(column)}
     for name in ("ours", "recorded"):
