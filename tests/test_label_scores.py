@@ -29,8 +29,8 @@ def test_pooled_and_macro_areas_leave_out_what_is_on_one_side():
     labels, probability = np.array([[1, 0, 1], [0, 0, 1], [1, 0, 1]]), np.arange(9).reshape(3, 3) / 9
     assert label_scores.on_both_sides(labels).tolist() == [0]
     assert label_scores.auroc_labels(labels, probability) == 1
-    assert label_scores.average_area("roc_auc_score", labels, probability) == 0.5
-    assert np.isnan(label_scores.average_area("roc_auc_score", labels[:, 1:], probability[:, 1:]))
+    assert label_scores.average_area(label_scores.auroc, labels, probability) == 0.5
+    assert np.isnan(label_scores.average_area(label_scores.auroc, labels[:, 1:], probability[:, 1:]))
 
 
 def test_the_picked_threshold_is_the_best_of_all():

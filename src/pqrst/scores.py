@@ -13,9 +13,11 @@ import numpy as np
 
 from pqrst import challenge
 from pqrst.label_scores import (
+    auroc,
     auroc_labels,
     auroc_micro,
     average_area,
+    average_precision,
     average_precision_micro,
     hamming_loss,
     recall_micro_picked_on_test,
@@ -199,12 +201,12 @@ def challenge_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 def auroc_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average one class against the rest over the classes that have rows on both sides."""
-    return average_area("roc_auc_score", one_hot(labels, probabilities.shape[1]), probabilities)
+    return average_area(auroc, one_hot(labels, probabilities.shape[1]), probabilities)
 
 
 def average_precision_macro(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average the area under the precision-recall curve over the classes that have rows on both sides."""
-    return average_area("average_precision_score", one_hot(labels, probabilities.shape[1]), probabilities)
+    return average_area(average_precision, one_hot(labels, probabilities.shape[1]), probabilities)
 
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
