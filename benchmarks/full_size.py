@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from pqrst import arrays, fitting, params, resolver, scoring, sides
-from pqrst.params import RunSettings, Split
+from pqrst.params import Split
+from pqrst.resolved import RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 500  # recordings

@@ -5,7 +5,7 @@ from pathlib import Path
 import _stage
 from pqrst import sources
 from pqrst.console import log
-from pqrst.params import read_resolved
+from pqrst.resolved import read_resolved
 
 
 def main(*, settings: Path, out: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import _stage
 from pqrst import arrays, images
-from pqrst.params import read_resolved
+from pqrst.resolved import read_resolved
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import _stage
 from pqrst import scoring
 from pqrst.console import log
-from pqrst.params import read_resolved
+from pqrst.resolved import read_resolved
 from pqrst.sides import open_parts
 
 

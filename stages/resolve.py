@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import _stage
-from pqrst import params, resolver
+from pqrst import params, resolved, resolver
 
 
 def main(*, settings: Path, out: Path) -> None:
@@ -12,7 +12,7 @@ def main(*, settings: Path, out: Path) -> None:
     files = resolver.resolved_files(params.load(settings))
     shutil.rmtree(out, ignore_errors=True)
     for name, content in files.items():
-        params.write(out / name, content)
+        resolved.write(out / name, content)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from pathlib import Path
 import _stage
 from pqrst import catalog, windows
 from pqrst.console import log
-from pqrst.params import Window, component, read_resolved
+from pqrst.params import Window, component
 from pqrst.parsing import parse
+from pqrst.resolved import read_resolved
 from pqrst.sources import PROVENANCE
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import _stage
 from pqrst import arrays, sides
 from pqrst.console import log
-from pqrst.params import Split, parts_of, read_resolved
+from pqrst.params import Split, parts_of
 from pqrst.parsing import parse
+from pqrst.resolved import read_resolved
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
@@ -15,10 +16,9 @@ def main(*, settings: Path, windows: Path, out: Path) -> None:
     tasks = {name: arrays.LabelTask(**task) for name, task in resolved["tasks"].items()}
     for name, given in resolved["splits"].items():
         for part, split in parts_of(parse(Split, given, f"splits.{name}"), f"splits.{name}").items():
-            told = sides.write(
-                bundle, f"{name}/{part}" if part else name, split, out / name / part, tasks.get(split.task)
-            )
-            log.info("split %s of %s: %s", f"{name}/{part}", bundle.meta.dataset, told)
+            called = f"{name}/{part}" if part else name
+            told = sides.write(bundle, called, split, out / name / part, tasks.get(split.task))
+            log.info("split %s of %s: %s", called, bundle.meta.dataset, told)
 
 
 if __name__ == "__main__":

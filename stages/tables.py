@@ -6,8 +6,9 @@ import _stage
 from pqrst import figures, tables
 from pqrst.arrays import write_text
 from pqrst.console import log
-from pqrst.params import Table, read_resolved
+from pqrst.params import Table
 from pqrst.parsing import parse
+from pqrst.resolved import read_resolved
 
 
 def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path, plots: Path) -> None:
@@ -20,6 +21,10 @@ def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: P
         table = page[str(name)]
         tested = lines[lines["column"] == table.tested]
         figures.rows(tested, table.title, table.scores[table.tested], plots / f"{name}.png")
+    learned = tables.courses(page, scores, recorded)
+    for name, course in learned.groupby("table", sort=False) if len(learned) else ():
+        title, heading = page[str(name)].title, str(course["heading"].iloc[0])
+        figures.convergence(course, title, heading, plots / f"{name}_by_epoch.png")
     log.info("%s", text)
 
 

@@ -9,7 +9,7 @@ from dvclive import Live
 import _stage
 from pqrst import fitting, workers
 from pqrst.arrays import write_json
-from pqrst.params import read_run
+from pqrst.resolved import read_run
 from pqrst.sides import open_parts
 
 

@@ -84,7 +84,7 @@ def test_the_contract_says_all_that_is_needed(saved):
     """Hold schema, classes, input, standardisation and provenance as plain JSON."""
     told = json.loads((saved / "contract.json").read_text())
     assert set(told) == set(asdict(CONTRACT))
-    assert told["schema"] == 3
+    assert told["schema"] == 4
     assert told["classes"] == ["N", "S", "V"]
     assert told["input"] == {
         "shape": [2, 16], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["MLII", "V1"], "units": "mV",
@@ -250,7 +250,7 @@ def test_a_contract_that_is_no_json_is_refused(saved, text):
 def test_an_unknown_schema_is_refused(saved, text, found):
     """Say which schema was found and which this version reads."""
     (saved / "contract.json").write_text(text)
-    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 3; train the run anew"
+    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 4; train the run anew"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_an_unknown_schema_is_refused(saved, text, found):
         ({"input": {}}, "contract.json.input.shape must be a list of int, got None"),
         ({"input": {"shape": ["2", 16]}}, "contract.json.input.shape[0] must be int, got '2'"),
         ({"model": "couple_cnn"}, "there is no model 'couple_cnn'; did you mean coupled_cnn?"),
-        ({"model_settings": {"kernal": 3}}, "contract.json: model_settings.kernal is not a setting; did you mean kernel?"),
+        ({"model_settings": {"kernal": 3}}, "contract.json: models.coupled_cnn.kernal is not a setting; did you mean kernel?"),
     ],
 )  # fmt: skip
 def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):

@@ -12,7 +12,7 @@ from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.parsing import parse
 
-NAMES = catalog.names("classifiers")
+NAMES = [name for name in catalog.names("classifiers") if catalog.load("classifiers", name).ACCEPTS == "side"]
 CLASSES = ("N", "S", "V", "F")
 COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
 SMALL = beat_cascade.Params(fits=1, every=1, iterations=15, least_rows=5, group_columns=0.9, early_columns=0.9)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pqrst import __version__, cli, console, params, resolver
+from pqrst import __version__, cli, console, params, resolved, resolver
 from pqrst.arrays import write_json
 
 SETTINGS = params.load(Path(__file__).parents[1] / "params.yaml")
@@ -44,7 +44,7 @@ def test_an_unknown_run_is_one_line(tmp_path, capsys):
 )
 def test_a_run_is_recorded_with_each_of_its_values(tmp_path, capsys, run, values):
     """Keep one file a seed, in a folder a value where the run is made over several."""
-    params.write(tmp_path / f"resolved/runs/{run}.yaml", resolver.resolved_files(SETTINGS)[f"runs/{run}.yaml"])
+    resolved.write(tmp_path / f"resolved/runs/{run}.yaml", resolver.resolved_files(SETTINGS)[f"runs/{run}.yaml"])
     for value in values:
         folder = tmp_path / "data/scores/heartbeat" / run / value / "seed-17"
         write_json(folder / "scores.json", {"seed": 17, "scores": {}, "provenance": {"synthetic": False}})

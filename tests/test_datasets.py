@@ -48,7 +48,8 @@ def cuts(name, module, raw, tmp_path):
 def made_up(module, folder):
     """Write six recordings, or sixteen where each is one row or few, so that every published part occurs."""
     folder.mkdir()
-    module.synthesize(folder, 6 if module.TASK == "single" else 16, np.random.default_rng(5), 1.0)
+    by_beat = module.__name__.rpartition(".")[2] in ("heartbeat", "mitdb")
+    module.synthesize(folder, 6 if by_beat else 16, np.random.default_rng(5), 1.0)
     return folder
 
 
@@ -113,7 +114,8 @@ def test_recordings_come_in_one_order(module, raw, records):
     """Name them as RECORDS does, or by their numbers, or source by source; never as files happen to lie."""
     names = [record.record for record in records]
     if module.TASK == "single":
-        assert names == (raw / "RECORDS").read_text().split()
+        listed = raw / "RECORDS"
+        assert names == (listed.read_text().split() if listed.exists() else sorted(names))
     else:
         sources = [name.rpartition("/")[0] for name in names]
         turns = {source: turn for turn, source in enumerate(dict.fromkeys(sources))}
@@ -125,6 +127,8 @@ def test_people_recur_where_they_are_known(module, records):
     patients = [record.patient for record in records]
     if module.__doc__.count("People unknown"):
         assert "" in patients
+    elif module.__doc__.count("One recording a person"):
+        assert len(set(patients)) == len(patients)
     else:
         assert all(patients)
         assert len(set(patients)) < len(patients)

@@ -20,7 +20,8 @@ from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
 from pqrst.loaders import Standardisation, Streamed
-from pqrst.params import RunSettings, Split, Train
+from pqrst.params import Split, Train
+from pqrst.resolved import RunSettings
 
 SAMPLES, CLASSES = 16, ("N", "S", "V")
 TRAIN = Train(

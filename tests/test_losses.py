@@ -180,18 +180,50 @@ def test_iwl_has_the_derivative_of_its_formula(gamma):
     torch.testing.assert_close(logits.grad, expected)
 
 
-@pytest.mark.parametrize("task", ["single", "multi"])
+@pytest.mark.parametrize(("p", "gamma", "value"), CELLS)
+def test_iwl_has_the_gradient_of_the_published_numbers(p, gamma, value):
+    """Pull the true logit by L(γ + 1 + 1/u)/(1 + u) times 1 − p, with the table's L at γ and u at γ = 0."""
+    logits = torch.tensor([[math.log(p / (1 - p)), 0]], dtype=torch.float64, requires_grad=True)
+    iwl.build("single", COUNTS, iwl.Params(gamma=gamma))(logits, torch.tensor([0])).backward()
+    u = VECTORS[p][0]
+    expected = value * (gamma + 1 + 1 / u) / (1 + u) * (1 - p)
+    assert logits.grad[0].tolist() == pytest.approx([-expected, expected], rel=2e-5)
+
+
+@pytest.mark.parametrize(("gamma", "pull"), [(0, 0.5), (1, 1.193147), (2, 2.606974)])
+def test_the_pull_of_iwl_by_hand(gamma, pull):
+    """Pull a row of two classes alike, u = ln 2, by half of 1, of 1 + 2u and of (1 + u)(1 + 3u)."""
+    logits = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+    iwl.build("single", COUNTS, iwl.Params(gamma=gamma))(logits, torch.tensor([1])).backward()
+    assert logits.grad[0].tolist() == pytest.approx([pull, -pull], abs=1e-6)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_iwl_of_several_labels_has_the_derivative_of_its_formula(gamma):
+    """Equal (1 + u)^(γ−1) (1 + (1 + γ)u) times the gradient of binary cross-entropy, σ(z) − t, in each cell."""
+    logits, target = problem("multi")
+    logits = logits.detach().double().requires_grad_()
+    iwl.build("multi", COUNTS, iwl.Params(gamma=gamma))(logits, target).backward()
+    with torch.no_grad():
+        u = F.binary_cross_entropy_with_logits(logits, target.double(), reduction="none")
+        by_u = (1 + u) ** (gamma - 1) * (1 + (1 + gamma) * u)
+        expected = by_u * (logits.sigmoid() - target) / target.numel()
+    torch.testing.assert_close(logits.grad, expected)
+
+
+@pytest.mark.parametrize(("task", "double"), [("single", False), ("single", True), ("multi", False)])
 @pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 2, ROWS)])
-def test_iwl_without_gamma_is_cross_entropy(task, weight):
-    """Give the same bits, and the same gradient, at γ = 0."""
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_iwl_without_gamma_is_cross_entropy(task, double, weight, scale):
+    """Give the same bits, and the same gradient to the bit, at γ = 0."""
     results = []
-    for module, p in ((iwl, iwl.Params(gamma=0.0)), (ce, ce.Params())):
-        logits, target = problem(task)
+    for module, p in ((iwl, iwl.Params(0.0, double_softmax=double)), (ce, ce.Params(double_softmax=double))):
+        logits, target = problem(task, scale)
         loss = module.build(task, COUNTS, p)(logits, target, weight)
         loss.backward()
         results.append((loss, logits.grad))
     assert torch.equal(results[0][0], results[1][0])
-    torch.testing.assert_close(results[0][1], results[1][1])
+    assert torch.equal(results[0][1], results[1][1])
 
 
 @pytest.mark.parametrize(("classes", "value"), [(9, 3.1139), (11, 3.4609), (31, 5.3683)])
@@ -210,6 +242,8 @@ def test_a_second_softmax_leaves_a_floor(classes, floor, iwl_floor):
     for gamma, value in ((0.0, floor), (0.3, iwl_floor)):
         loss = iwl.build("single", [1] * classes, iwl.Params(gamma, double_softmax=True))
         assert loss(perfect, torch.arange(classes)).item() == pytest.approx(value, abs=5.1e-5)
+    loss = ce.build("single", [1] * classes, ce.Params(double_softmax=True))
+    assert loss(perfect, torch.arange(classes)).item() == pytest.approx(floor, abs=5.1e-5)
 
 
 def test_iwl_of_several_labels_by_hand():
@@ -227,10 +261,12 @@ def test_iwl_averages_weighted_rows_after_the_power():
     assert value == pytest.approx((3 * 1.173600 + 7.604483) / 4, abs=2e-6)
 
 
-def test_a_second_softmax_needs_a_first():
+@pytest.mark.parametrize("name", ["ce", "iwl"])
+def test_a_second_softmax_needs_a_first(name):
     """Refuse the replication switch on a multi-label task, in one line that names it."""
-    with pytest.raises(SettingsError, match=r"^losses\.iwl\.double_softmax needs a single-label task"):
-        iwl.build("multi", COUNTS, iwl.Params(double_softmax=True))
+    module = catalog.load("losses", name)
+    with pytest.raises(SettingsError, match=rf"^losses\.{name}\.double_softmax needs a single-label task"):
+        module.build("multi", COUNTS, module.Params(double_softmax=True))
 
 
 @pytest.mark.parametrize(
@@ -314,6 +350,34 @@ def test_the_published_balance_by_hand(module, fade):
     loss = module.build("single", (7, 9), module.Params(beta=0.5, counts="batch"))
     found = loss(torch.zeros(4, 2), torch.tensor([0, 0, 1, 0])).item()
     assert found == pytest.approx((3 * 16 / 37 + 1) / 4 * math.log(2) * fade, rel=1e-5)  # the 1e-6 below the line
+
+
+def test_focal_has_the_gradient_of_its_formula():
+    """Pull the true logit by (1 − p)^γ (γ p u / (1 − p) + 1) (1 − p), the chain rule through p = e^−u."""
+    for p in FOCAL:
+        logits = torch.tensor([[math.log(p / (1 - p)), 0]], dtype=torch.float64, requires_grad=True)
+        focal.build("single", COUNTS, focal.Params())(logits, torch.tensor([0])).backward()
+        expected = (1 - p) ** 2 * (2 * p * -math.log(p) / (1 - p) + 1) * (1 - p)
+        assert logits.grad[0].tolist() == pytest.approx([-expected, expected], rel=1e-9)
+
+
+def test_the_published_mistake_by_hand():
+    """Sum (3/4)² ln 4 and (1/4)² ln(4/3) over the classes, times the class number, whichever class is true."""
+    loss = cb_focal.build("single", (1, 1), cb_focal.Params(beta=0.0, by_class_number=True))
+    logits = torch.tensor([[LN3, 0.0]], dtype=torch.float64)  # p = 3/4 and 1/4
+    row = math.log(4 / 3) / 16 + 9 * math.log(4) / 16
+    assert loss(logits, torch.tensor([0])).item() == 0
+    assert loss(logits, torch.tensor([1])).item() == pytest.approx(row)
+    assert loss(logits.flip(1), torch.tensor([1])).item() == pytest.approx(row)  # which class is true plays no part
+    both = loss(logits.expand(2, 2), torch.tensor([0, 1]), torch.tensor([1.0, 3.0]))
+    assert both.item() == pytest.approx(3 * row / 4)
+
+
+def test_the_published_mistake_keeps_the_weights_of_classes():
+    """Multiply by w_y as ever: in the batch, three rows of class 1 weigh 16/37 and one of class 2 weighs 1."""
+    p = cb_focal.Params(gamma=0.0, counts="batch", by_class_number=True)
+    found = cb_focal.build("single", (1, 1, 1), p)(torch.zeros(4, 3), torch.tensor([1, 1, 2, 1])).item()
+    assert found == pytest.approx((3 * 16 / 37 * 1 + 1 * 2) / 4 * 3 * math.log(3), rel=1e-5)
 
 
 @pytest.mark.parametrize("weight", [None, torch.linspace(0.1, 2, ROWS)])

@@ -10,7 +10,21 @@ import pytest
 import torch
 import yaml
 
-from pqrst import arrays, catalog, images, loaders, params, resolver, sides, training, windows
+from pqrst import (
+    arrays,
+    artifact,
+    catalog,
+    images,
+    loaders,
+    networks,
+    params,
+    resolved,
+    resolver,
+    sides,
+    tables,
+    training,
+    windows,
+)
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
 
@@ -20,20 +34,23 @@ TEXT = FILE.read_text()
 GIVEN = yaml.safe_load(TEXT)
 SETTINGS = params.load(FILE)
 RUNS = list(SETTINGS.runs)
-VARIANTS = [run for variants in resolver.resolve(SETTINGS).values() for run in variants]
+WHOLE = replace(SETTINGS, profiles=SETTINGS.profiles | {"demo": replace(SETTINGS.profiles["demo"], brief=False)})
+VARIANTS = [run for variants in resolver.resolve(WHOLE).values() for run in variants]
 
 
-def task_of(run: params.RunSettings) -> arrays.LabelTask | None:
+def task_of(run: resolved.RunSettings) -> arrays.LabelTask | None:
     """Give the label task of the part that a run learns; None where its database has but one."""
     data = SETTINGS.datasets[run.dataset]
     split = params.parts_of(data.splits[run.split], run.split)[run.part]
     return getattr(catalog.load("datasets", data.database), "LABEL_TASKS", {}).get(split.task)
 
 
-def network_of(run: params.RunSettings) -> str:
-    """Name what a run builds: parts of a split with the same labels make the same network."""
-    task = task_of(run)
-    return f"{run.run}-{run.value if not run.part or task else 'parts'}"
+def network_of(run: resolved.RunSettings) -> str:
+    """Name what a run builds: parts of a split with the same labels, and settings of a loss, make the same network."""
+    if SETTINGS.runs[run.run].arms:
+        before = [run.encoding, *run.encoding_settings.values(), run.frontend, *run.frontend_settings.values()]
+        return f"{run.run}-{'-'.join(map(str, (run.model, run.loss, *before)))}"
+    return f"{run.run}-{run.value if not run.part or task_of(run) else 'parts'}"
 
 
 NETWORKS = {network_of(run): run for run in VARIANTS if run.kind == "models"}
@@ -44,7 +61,7 @@ LEFT_OUT = {("encodings", "lead_rows"): {"rows"}}  # in place of rows_per_lead; 
 COMPONENTS = [
     *(
         (kind, name, GIVEN[kind][name])
-        for kind in ("encodings", "models", "classifiers", "losses")
+        for kind in ("encodings", "frontends", "models", "classifiers", "losses")
         for name in GIVEN[kind]
     ),
     *(("datasets", name, GIVEN["databases"][name]) for name in GIVEN["databases"]),
@@ -97,7 +114,8 @@ def tiny(tmp_path_factory):
 def cut(root: Path, name: str, data: params.Dataset) -> arrays.Bundle:
     """Synthesize one dataset and cut it as params.yaml says."""
     module, raw, out = catalog.load("datasets", data.database), root / "raw" / name, root / "windows" / name
-    module.synthesize(raw, 4, np.random.default_rng(0), 0.5)
+    raw.mkdir(parents=True)
+    module.synthesize(raw, 4 if data.database in ("heartbeat", "mitdb") else 16, np.random.default_rng(0), 0.5)
     facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
     found = module.records(raw, parse(module.Params, SETTINGS.databases[data.database], name))
     windows.segment(found, data.window, data.on_bad_record, facts, out)
@@ -179,7 +197,7 @@ def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
     module, loss = catalog.load("models", run.model), catalog.load("losses", run.loss)
     bundle = sides.of_task(tiny[run.input], task_of(run))
     shape = training.crop_of(run.train).shape(bundle.x.shape[1:])
-    model = module.build(shape, len(bundle.meta.classes), parse(module.Params, run.model_settings, run.run))
+    model = networks.build(run, shape, len(bundle.meta.classes), bundle.meta.fs)
     criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))
     inputs = inputs_of(run, bundle, module)
     y = torch.from_numpy(bundle.y[:ROWS].astype(np.int64))
@@ -196,8 +214,12 @@ def test_every_classifier_of_every_run_learns_a_few_rows(run, tiny):
     """Fit each estimator to made-up rows, and get a probability for each class."""
     bundle, module = tiny[run.input], catalog.load("classifiers", run.model)
     p = parse(module.Params, run.model_settings, run.run)
-    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p).fit(bundle.side, bundle.y)
-    assert estimator.predict_proba(bundle.side).shape == (len(bundle.y), len(bundle.meta.classes))
+    side = np.zeros((len(bundle.y), 0), np.float32) if bundle.side is None else bundle.side
+    signals = module.ACCEPTS == "signal"
+    given = artifact.beside_rows(side, np.array(bundle.x, np.float32)) if signals else side
+    shape = (tuple(bundle.x.shape[1:]),) if signals else ()
+    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p, *shape).fit(given, bundle.y)
+    assert estimator.predict_proba(given).shape == (len(bundle.y), len(bundle.meta.classes))
 
 
 def test_every_row_of_a_table_is_a_run_of_its_family():
@@ -211,7 +233,7 @@ def test_every_row_of_a_table_is_a_run_of_its_family():
 def test_every_run_stands_in_a_table():
     """Train nothing that no table shows."""
     shown = {
-        (row.run, column.rpartition("/")[0] or row.value)
+        (row.run, tables.value_of(row, column))
         for page in SETTINGS.tables.values()
         for table in page.values()
         for row in table.rows
@@ -250,7 +272,7 @@ def test_params_yaml_holds_every_setting_of_a_component(kind, name, given):
     assert expected - set(given) == LEFT_OUT.get((kind, name), set())
 
 
-@pytest.mark.parametrize("kind", ["databases", "encodings", "models", "classifiers", "losses"])
+@pytest.mark.parametrize("kind", ["databases", "encodings", "frontends", "models", "classifiers", "losses"])
 def test_params_yaml_names_every_component(kind):
     """Give each component of the catalogue its settings."""
     assert set(GIVEN[kind]) == set(catalog.names("datasets" if kind == "databases" else kind))
@@ -284,17 +306,21 @@ WRONG = [
     ("    gamma: 0.3", "    gamma: -1", "losses.iwl.gamma must be at least 0, got -1"),
     ("    loss: ce", "    loss: focall", "systems.heartbeat.loss: there is no 'focall'; did you mean focal?"),
     (
-        "dataset: heartbeat\n    enc",
-        "dataset: mitbd\n    enc",
+        "dataset: heartbeat\n    drawing",
+        "dataset: mitbd\n    drawing",
         "images.heartbeat_rows.dataset: there is no 'mitbd'; did you mean mitdb?",
     ),
     (
         "encoding: lead_rows",
         "encoding: leads",
-        "images.heartbeat_rows.encoding: there is no 'leads'; did you mean lead_",
+        "drawings.heartbeat_rows.encoding: there is no 'leads'; did you mean lead_",
     ),
-    ("      size: 32", "      sise: 32", "images.heartbeat_rows.settings: there is no 'sise'; did you mean size?"),
-    ("      channels: 1\n", "", "images.heartbeat_rows.settings: mean must give one number for each of the 3 channels"),
+    ("      size: 32", "      sise: 32", "drawings.heartbeat_rows.settings: there is no 'sise'; did you mean size?"),
+    (
+        "      channels: 1\n",
+        "",
+        "drawings.heartbeat_rows.settings: mean must give one number for each of the 3 channels",
+    ),
     (
         "    origin: auto",
         "    origin: host",
@@ -353,7 +379,7 @@ WRONG = [
     (
         "            test_share: 0.2\n",
         "            seed: 3\n",
-        "datasets.challenge2021.splits.challenge.parts.random: a split by group needs fold and either test or test_share; ",
+        "datasets.challenge2021.splits.challenge.parts.random: a split by group needs test_share, or fold and test; ",
     ),
     (
         "        fold: source\n",
@@ -421,15 +447,15 @@ def test_resolved_settings_read_back_as_written(tmp_path):
     """Write every run's settings, and write the same bytes from what was read."""
     files = resolver.resolved_files(SETTINGS)
     for name, variants in resolver.resolve(SETTINGS).items():
-        params.write(tmp_path / name, files[f"runs/{name}.yaml"])
-        read = params.read_run(tmp_path / name)
+        resolved.write(tmp_path / name, files[f"runs/{name}.yaml"])
+        read = resolved.read_run(tmp_path / name)
         assert [run.value for run in read] == [run.value for run in variants]
-        again = {"over": {run.value: asdict(run) for run in read}} if SETTINGS.runs[name].over else asdict(read[0])
-        params.write(tmp_path / "again", again)
+        again = {"over": {run.value: asdict(run) for run in read}} if read[0].value else asdict(read[0])
+        resolved.write(tmp_path / "again", again)
         assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_a_missing_resolved_file_names_the_next_step(tmp_path):
     """Tell a user what makes the file."""
     with pytest.raises(SettingsError, match="is missing; run `dvc repro resolve`"):
-        params.read_resolved(tmp_path / "run.yaml")
+        resolved.read_resolved(tmp_path / "run.yaml")

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pqrst import catalog, params, resolver
+from pqrst import catalog, params, resolved, resolver
 from pqrst.errors import SettingsError
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "params.yaml"
 SETTINGS = params.load(FILE)
 # a run that is made over the parts of a split is told what it learns by them, not how
-PINNED = {name for name, run in SETTINGS.runs.items() if {*run.set, *run.over} - {"part"}}
+PINNED = {name for name, run in SETTINGS.runs.items() if run.set or run.arms or set(run.over) - {"part"}}
 FREE = set(SETTINGS.runs) - PINNED
+SYSTEMS = dict.fromkeys(run.system for name, run in SETTINGS.runs.items() if name in FREE)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,7 +109,7 @@ def test_a_loss_override_reaches_exactly_the_unpinned_runs():
     assert files_changed(s) == {f"runs/{name}.yaml" for name in FREE}
 
 
-OVER_PARTS = {name for name, run in SETTINGS.runs.items() if set(run.over) == {"part"} and not run.set}
+OVER_PARTS = {name for name, run in SETTINGS.runs.items() if set(run.over) == {"part"} and not run.set and not run.arms}
 
 
 def test_an_override_reaches_runs_that_are_made_over_parts_only():
@@ -135,7 +136,7 @@ def test_a_run_over_parts_learns_each_part_of_its_split():
 
 def hashable(run):
     """Leave out what is a mapping."""
-    return replace(run, model_settings=(), loss_settings=(), code=())
+    return replace(run, model_settings=(), loss_settings=(), code=(), frontend_settings=(), encoding_settings=())
 
 
 def test_a_run_may_be_told_its_one_part():
@@ -233,7 +234,7 @@ def test_how_often_and_where_is_not_pinned(train):
     ("scope", "reached"),
     [
         ("all", FREE),
-        *((system, {name for name in FREE if SETTINGS.runs[name].system == system}) for system in SETTINGS.systems),
+        *((system, {name for name in FREE if SETTINGS.runs[name].system == system}) for system in SYSTEMS),
         ("simple_cnn", {"simple_cnn"}),
     ],
 )
@@ -352,7 +353,7 @@ WRONG = [
         "runs.simple_cnn.model: beat_cascade takes what stands beside rows; ",
     ),
     (with_run("simple_cnn", set={"losses.iwl": 1}), "runs.simple_cnn.set.losses.iwl is not a setting; "),
-    (with_run("simple_cnn", set={"model": 1}), "runs.simple_cnn.set.model is not a setting; "),
+    (with_run("simple_cnn", set={"model": 1}), "runs.simple_cnn.model: there is no 1; known: "),
     (with_run("simple_cnn", set={"model.kernl": 1}), "models.simple_cnn.kernl is not a setting; did you mean kernel?"),
     (with_run("simple_cnn", set={"model.kernel": 4}), "models.simple_cnn: kernel must be odd, got 4"),
     (with_run("simple_cnn", set={"loss": "ilw"}), "runs.simple_cnn.set.loss: there is no 'ilw'; did you mean iwl?"),
@@ -473,7 +474,7 @@ def test_the_file_of_a_run_over_values_holds_the_settings_of_each():
 def test_a_models_setting_changes_only_the_runs_of_that_model(name):
     """Retrain the runs of a model, and nothing else, when a setting of it changes."""
     module = catalog.load("models", name)
-    key = "kernel" if hasattr(module.Params(), "kernel") else "dropout"
+    key = next(key for key in ("kernel", "dropout", "slope") if hasattr(module.Params(), key))
     given = SETTINGS.models | {name: SETTINGS.models[name] | {key: 7 if key == "kernel" else 0.25}}
     users = {run.run for variants in resolver.resolve(SETTINGS).values() for run in variants if run.model == name}
     expected = {f"runs/{run}.yaml" for run in users}
@@ -538,7 +539,7 @@ def test_resolved_files_are_byte_stable_and_know_no_path(tmp_path):
     """Write the same bytes twice, with no absolute path in them and each readable by itself."""
     for place in ("one", "two"):
         for name, content in resolver.resolved_files(params.load(FILE)).items():
-            params.write(tmp_path / place / name, content)
+            resolved.write(tmp_path / place / name, content)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.yaml"))
     assert {str(file) for file in files} == set(resolver.resolved_files(SETTINGS))
     for file in files:

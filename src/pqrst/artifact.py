@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from pqrst import catalog, decisions
+from pqrst import catalog, decisions, networks
 from pqrst.arrays import Meta, move_into_place, write_json, write_text
 from pqrst.cards import card
 from pqrst.decisions import Calibration
@@ -27,7 +27,7 @@ from pqrst.inference import Crop, logits
 from pqrst.loaders import Standardisation, beside, standardise
 from pqrst.parsing import convert, parse
 
-SCHEMA = 3
+SCHEMA = 4
 WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
 NUMBERS_AT_ONCE = 2**26  # of rows turned to float32 together: 256 MiB
 SMALLEST = 1e-12  # probability whose logarithm is still taken
@@ -65,6 +65,11 @@ class Contract:
     thresholds_by: str = ""  # what they were chosen for, on validation rows
     part: str = ""  # of the split
     crop: Crop = field(default_factory=Crop)
+    frontend: str = ""  # what the network computes of a row first, and how it draws it as an image; part of the network
+    frontend_settings: dict[str, Any] = field(default_factory=dict)
+    encoding: str = ""
+    encoding_settings: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""  # SHA-256 of the file that the first weights came from; none: they were drawn at random
     schema: int = SCHEMA
 
 
@@ -122,8 +127,17 @@ class EstimatorPredictor(Predictor):
 
     estimator: Any
 
-    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:  # noqa: ARG002 (the rows' own samples play no part)
-        return np.log(np.maximum(self.estimator.predict_proba(side), SMALLEST)).astype(np.float32)
+    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
+        given = np.zeros((len(rows), 0), np.float32) if side is None else side
+        if catalog.load("classifiers", self.contract.model).ACCEPTS == "signal":
+            scaled = standardise(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), self.contract.standardise)
+            given = beside_rows(given, scaled.numpy())
+        return np.log(np.maximum(self.estimator.predict_proba(given), SMALLEST)).astype(np.float32)
+
+
+def beside_rows(side: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Lay rows out flat behind the numbers beside them, as an estimator over signals takes them: (rows, columns + leads · T)."""
+    return np.concatenate([side, rows.reshape(len(rows), -1)], axis=1).astype(np.float32)
 
 
 def input_of(meta: Meta) -> dict[str, Any]:
@@ -182,12 +196,13 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
     contract = read_contract(folder)
     if contract.kind == "classifiers":
         return EstimatorPredictor(contract, _estimator(folder / ESTIMATOR, contract))
-    module = catalog.load("models", contract.model)
-    settings = parse(module.Params, contract.model_settings, f"{folder}/contract.json: model_settings")
     shape = contract.crop.shape(tuple(contract.input["shape"]))
-    model = module.build(shape, len(contract.classes), settings)
+    model = networks.build(
+        contract, shape, len(contract.classes), float(contract.input["fs"]), f"{folder}/contract.json: "
+    )
     _fill(model, folder / WEIGHTS, device)
-    return NetworkPredictor(contract, model.to(device, memory_format=torch.channels_last).eval())
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return NetworkPredictor(contract, model.eval())
 
 
 def _estimator(file: Path, contract: Contract) -> Any:

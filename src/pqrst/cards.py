@@ -14,7 +14,7 @@ def card(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]) ->
     parts = [
         f"# {contract['run']}{_value(contract)}, seed {contract['seed']}", DISCLAIMER,
         SYNTHETIC if contract["provenance"].get("synthetic", True) else "",
-        "## What goes in", _list(_input(contract["input"], contract["side"])),
+        "## What goes in", _list([*_input(contract["input"], contract["side"]), *_before(contract)]),
         "## What comes out", _list(_output(contract)),
         "## How it learned", _list(_learned(contract, history)),
         "## How to use it", USE,
@@ -35,6 +35,17 @@ def _value(contract: Mapping[str, Any]) -> str:
 
 def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines if line)
+
+
+def _before(contract: Mapping[str, Any]) -> list[str]:
+    """Say what the network makes of a row before its model sees it."""
+    told = (("first through", contract["frontend"], contract["frontend_settings"]),
+            ("drawn as an image by", contract["encoding"], contract["encoding_settings"]))  # fmt: skip
+    return [
+        f"{what} {name} ({', '.join(f'{key} {value}' for key, value in settings.items())}), as part of the network"
+        for what, name, settings in told
+        if name
+    ]
 
 
 def _input(given: Mapping[str, Any], side: Sequence[str]) -> list[str]:

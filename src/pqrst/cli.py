@@ -8,7 +8,7 @@ from typing import Any
 
 from pqrst import __version__, console, ledger, listings
 from pqrst.errors import PqrstError, RecordError, SettingsError
-from pqrst.params import read_run
+from pqrst.resolved import read_run
 
 DISCLAIMER = "No medical device: nothing that is printed here may guide the care of a patient."
 MODEL = Path("data/runs/attention")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -33,6 +34,11 @@ def _axes(title: str, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple
     return figure, axes
 
 
+def _look(place: int) -> dict[str, Any]:
+    """Give the colour and the dashes of a line by its number."""
+    return {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place // len(COLOURS) % len(DASHES)]}
+
+
 def _turn(names: Sequence[str]) -> int:
     """Give the angle at which class names below an axis do not run into each other."""
     return 90 if len(names) > FEW or sum(map(len, names)) > 40 else 0
@@ -59,8 +65,7 @@ def curves(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     columns = 1 + table["class"].nunique() // 20  # of the legend
     figure, axes = _axes(title, x.replace("_", " "), y.replace("_", " "), (SIZE[0] + columns, SIZE[1]))
     for place, (name, part) in enumerate(table.groupby("class", sort=False)):
-        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
-        axes.plot(part[x], part[y], color=colour, linestyle=dash, label=str(name), linewidth=1.4)
+        axes.plot(part[x], part[y], **_look(place), label=str(name), linewidth=1.4)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     if len(table):
         figure.legend(frameon=False, fontsize=8, loc="outside right upper", ncols=columns)
@@ -80,6 +85,20 @@ def learning(histories: dict[str, pd.DataFrame], title: str, file: Path, note: s
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.legend(frameon=False, fontsize=8)
     _save(figure, file, note)
+
+
+def convergence(table: pd.DataFrame, title: str, heading: str, file: Path) -> None:
+    """Draw a validation score by epoch: one line a row, the mean over seeds, in a band from the lowest to the highest."""
+    figure, axes = _axes(title, "epoch", heading, (SIZE[0] + 2, SIZE[1]))
+    for place, (name, lines) in enumerate(table.groupby("row", sort=False)):
+        of_epoch, look = lines.groupby("epoch")["value"].agg(["mean", "min", "max"]), _look(place)
+        low, high = of_epoch["min"], of_epoch["max"]
+        axes.fill_between(of_epoch.index, low, high, color=look["color"], alpha=0.12, linewidth=0)
+        dot = "o" if len(of_epoch) == 1 else ""
+        axes.plot(of_epoch.index, of_epoch["mean"], **look, label=name, linewidth=1.6, marker=dot)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    _save(figure, file, "synthetic recordings" if table["synthetic"].any() else "")
 
 
 def shares(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:

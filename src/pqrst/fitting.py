@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, loaders, training
+from pqrst import artifact, catalog, loaders, networks, training, weights
 from pqrst.console import log
 from pqrst.decisions import Calibration, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
-from pqrst.params import RunSettings
 from pqrst.parsing import parse
+from pqrst.resolved import RunSettings
 from pqrst.sides import Opened
 from pqrst.workers import side_by_side
 
@@ -56,6 +56,7 @@ class Beside:
 
 def settings_digest(s: RunSettings) -> str:
     """Name all that decides a network but its seed and the data."""
+    # what a run does without does not name it
     chosen = {
         key: value
         for key, value in asdict(s).items()
@@ -63,6 +64,12 @@ def settings_digest(s: RunSettings) -> str:
     }
     # how many seeds there are, and what is fitted or where rows lie once they are learned, change no training
     chosen["train"] = {k: v for k, v in chosen["train"].items() if k not in ("seeds", "thresholds", "resident_gb")}
+    if chosen["train"]["augment_side"] == "train":
+        del chosen["train"]["augment_side"]
+    for key in ("frontend", "encoding"):
+        if not chosen[key]:
+            del chosen[key], chosen[f"{key}_settings"]
+    chosen.pop("weights")  # its content is named among the code
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
@@ -119,15 +126,22 @@ def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> 
     rows = np.sort(np.concatenate([run.opened.sides.rows(side) for side in ("train", "validation")]))
     log.info("run %s, %s: %s train rows", s.run, member, len(rows))
     with logger(member):
-        estimator = module.build(bundle.meta.side, bundle.meta.classes, seed, p)
-        estimator.fit(run.side.values[rows], bundle.y[rows].astype(np.int64))
+        if module.ACCEPTS == "signal":
+            estimator = module.build(run.side.columns, bundle.meta.classes, seed, p, tuple(bundle.x.shape[1:]))
+            scaled = loaders.resident(bundle.x, rows, run.standardisation, torch.device("cpu")).numpy()
+            side = run.side.values[rows] if run.side.columns else np.zeros((len(rows), 0), np.float32)
+            given = artifact.beside_rows(side, scaled)
+        else:
+            estimator, given = module.build(bundle.meta.side, bundle.meta.classes, seed, p), run.side.values[rows]
+        estimator.fit(given, bundle.y[rows].astype(np.int64))
     artifact.save(places.out / member, _contract(run, seed, None, 0, 0), artifact.of_estimator(estimator), [])
 
 
 def _beside(s: RunSettings, opened: Opened, train_rows: np.ndarray) -> Beside:
     """Choose what stands beside the rows for a model that takes it, and fit its standardisation."""
     meta, module = opened.bundle.meta, catalog.load(s.kind, s.model)
-    columns = meta.side if module.ACCEPTS == "side" else getattr(module, "SIDE", ())
+    takes_all = module.ACCEPTS == "side" or s.kind == "classifiers"
+    columns = meta.side if takes_all else getattr(module, "SIDE", ())
     if not columns:
         return Beside((), np.zeros((0, 0)), loaders.Standardisation("none"))
     values = loaders.beside(opened.bundle.side, meta.side, columns)
@@ -141,10 +155,8 @@ def _parameters(model: torch.nn.Module) -> int:
 
 def _build(run: Prepared) -> torch.nn.Module:
     s, bundle = run.settings, run.opened.bundle
-    module = catalog.load("models", s.model)
-    p = parse(module.Params, s.model_settings, f"models.{s.model}")
     shape = training.crop_of(s.train).shape(tuple(bundle.x.shape[1:]))
-    return module.build(shape, len(bundle.meta.classes), p)
+    return networks.build(s, shape, len(bundle.meta.classes), bundle.meta.fs)
 
 
 def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
@@ -153,7 +165,15 @@ def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
     p = parse(module.Params, s.loss_settings, f"losses.{s.loss}")
     more = {"rows": len(rows)} if "rows" in inspect.signature(module.build).parameters else {}
     loss = module.build(s.task, run.opened.bundle.class_counts(rows), p, **more)
-    return training.Lesson(lambda: _build(run), loss.to(where), s.train)
+    return training.Lesson(lambda: _first(run), loss.to(where), s.train)
+
+
+def _first(run: Prepared) -> torch.nn.Module:
+    """Build the network that training starts from: with weights drawn at random, or those of a file."""
+    model, file = _build(run), run.settings.weights
+    if file:
+        log.info("run %s: %s", run.settings.run, weights.load(getattr(model, "model", model), Path(file)))
+    return model
 
 
 def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
@@ -162,15 +182,18 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     counts, labels = bundle.class_counts(rows), torch.from_numpy(bundle.y[rows].astype(np.int64))
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
-    weights = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
-    augmentation = loaders.Augmentation(t.augment, seed)
+    by_class = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
+    kinds = {side: t.augment if t.augment_side == side else "none" for side in ("train", "validation")}
+    gain, zero = bundle.meta.gain or (1.0,), bundle.meta.zero or (0,)
+    learned = loaders.Augmentation(kinds["train"], seed, gain=gain, zero=zero)
+    judged = loaders.Augmentation(kinds["validation"], seed, published=True, gain=gain, zero=zero)
     return training.Data(
-        train_x=(_rows(run, rows, where, augmentation), *_side(run, rows, where)),
+        train_x=(_rows(run, rows, where, learned), *_side(run, rows, where)),
         train_y=labels.to(where),
-        validation_x=(_rows(run, chosen, where, loaders.Augmentation()), *_side(run, chosen, where)),
+        validation_x=(_rows(run, chosen, where, judged), *_side(run, chosen, where)),
         validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
         n_classes=len(bundle.meta.classes),
-        class_weights=weights if t.class_weight_alpha else None,
+        class_weights=by_class if t.class_weight_alpha else None,
         row_weights=loaders.sampling_weights(labels, counts, t.sampler_ratio) if t.sampler_ratio else None,
     )
 
@@ -203,4 +226,6 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         thresholds_by="" if s.task == "single" else s.train.thresholds,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
+        frontend=s.frontend, frontend_settings=s.frontend_settings, encoding=s.encoding,
+        encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""),
     )  # fmt: skip

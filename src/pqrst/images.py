@@ -1,46 +1,73 @@
-"""Encode the rows of a Bundle as images, a chunk at a time."""
+"""Encode the rows of a Bundle as images, a chunk at a time, stored in full or in fewer bits."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from pqrst import catalog
+from pqrst import catalog, loaders
 from pqrst.arrays import Bundle, Meta, Writer
 from pqrst.console import track
 from pqrst.params import component
 
 CHUNK_ROWS = 256
+LEVELS = 255  # steps of a byte
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The whole steps that values are stored in, by channel: value = (step − zero) / gain."""
+
+    gain: np.ndarray
+    zero: np.ndarray
 
 
 def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
     """Write the images of every row, in the rows' order."""
-    name = settings["encoding"]
+    name, dtype = settings["encoding"], settings.get("dtype", "float32")
     p = component(("encodings", name), settings["settings"], f"encodings.{name}")
     function = catalog.load("encodings", name).encode
-    starts = range(0, len(bundle.x), CHUNK_ROWS)
-    with Writer(folder, _images(function, bundle, slice(0, 1), p).shape[1:], "float32") as writer:
-        for start in track(starts, len(starts), "encode", "chunks"):
-            part = slice(start, start + CHUNK_ROWS)
+    draw = partial(_images, function, bundle, p)
+    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(bundle.x), CHUNK_ROWS)]
+    steps = _steps(map(draw, parts)) if dtype == "uint8" else None
+    with Writer(folder, draw(slice(0, 1)).shape[1:], dtype) as writer:
+        for part in track(parts, len(parts), "encode", "chunks"):
             writer.add(
-                _images(function, bundle, part, p),
+                _in_steps(draw(part), steps),
                 bundle.y[part],
                 bundle.rows.iloc[part],
                 None if bundle.side is None else bundle.side[part],
             )
-        return writer.finish(_meta(bundle.meta, name, asdict(p)))
+        return writer.finish(_meta(bundle.meta, name, asdict(p), steps))
 
 
-def _images(function: Any, bundle: Bundle, part: slice, p: Any) -> np.ndarray:
+def _images(function: Any, bundle: Bundle, p: Any, part: slice) -> np.ndarray:
     signals = torch.from_numpy(bundle.x[part].astype(np.float32))  # (n, leads, T)
     with torch.inference_mode():
-        return np.asarray(function(signals, bundle.meta.fs, p).numpy())
+        in_units = loaders.standardise(signals, loaders.to_unit(bundle.meta))
+        return np.asarray(function(in_units, bundle.meta.fs, p).numpy())
 
 
-def _meta(windows: Meta, encoding: str, settings: Mapping[str, Any]) -> Meta:
+def _steps(pictures: Iterable[np.ndarray]) -> Steps:
+    """Spread the range that all pictures have, channel by channel, over a byte; a flat channel gets steps of one."""
+    ends = [(images.min(axis=(0, 2, 3)), images.max(axis=(0, 2, 3))) for images in pictures]
+    low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
+    gain = LEVELS / np.where(high > low, high - low, LEVELS).astype(np.float64)
+    return Steps(gain, np.rint(-low * gain))
+
+
+def _in_steps(images: np.ndarray, steps: Steps | None) -> np.ndarray:
+    if steps is None:
+        return images
+    gain, zero = (values[:, None, None] for values in (steps.gain, steps.zero))
+    return np.clip(np.rint(images * gain + zero), 0, LEVELS)
+
+
+def _meta(windows: Meta, encoding: str, settings: Mapping[str, Any], steps: Steps | None) -> Meta:
     """Keep what the rows were cut by, so that an image can be made again from a recording."""
     made_by = {
         "window": dict(windows.settings),
@@ -48,6 +75,7 @@ def _meta(windows: Meta, encoding: str, settings: Mapping[str, Any]) -> Meta:
         "encoding": encoding,
         "encoding_settings": dict(settings),
     }
+    gain, zero = (None, None) if steps is None else (tuple(steps.gain.tolist()), tuple(map(int, steps.zero)))
     return replace(
-        windows, axes=("row", "channel", "height", "width"), units="encoded", gain=None, zero=None, settings=made_by
+        windows, axes=("row", "channel", "height", "width"), units="encoded", gain=gain, zero=zero, settings=made_by
     )

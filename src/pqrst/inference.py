@@ -1,6 +1,5 @@
 """A network applied to many rows, whole or in crops."""
 
-import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from pqrst import networks
 
 BATCH_ROWS = 512
 BATCH_NUMBERS = 2**21  # of the input; beyond, layers of many channels would fill the memory
@@ -77,7 +78,8 @@ def pooled(model: nn.Module, inputs: tuple[Tensor, ...], crop: Crop) -> Tensor:
 def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32", crop: Crop = Crop()) -> Tensor:
     """Give the logits of many rows, in evaluation mode, float32 (rows, classes)."""
     model.eval()
-    size = max(1, min(BATCH_ROWS, BATCH_NUMBERS // math.prod(crop.shape(tuple(inputs[0].shape[1:])))))
+    numbers = networks.numbers(model, crop.shape(tuple(inputs[0].shape[1:])))
+    size = max(1, min(BATCH_ROWS, BATCH_NUMBERS // numbers))
     parts = zip(*(x.split(size) for x in inputs), strict=True)
     with torch.inference_mode(), precision(precision_name, inputs[0].device):
         return torch.cat([pooled(model, part, crop).float() for part in parts])

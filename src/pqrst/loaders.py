@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pqrst import transforms
 from pqrst.arrays import Meta
 from pqrst.errors import DataError, SettingsError
 
@@ -88,14 +89,20 @@ class Augmentation:
     was drawn for a row or for a value is not known; for a row it would vanish in the standardisation, so it is by value.
     """
 
-    kind: str = "none"  # noise, then _scale and _mask (one stretch) or _mask2 (two) in its name
+    kind: str = "none"  # noise, then _scale and _mask (one stretch) or _mask2 (two) in its name; or transforms
     seed: int = 0
+    published: bool = False  # transforms as their original made them, each lead by itself
+    gain: tuple[float, ...] = (1.0,)  # steps of the rows in mV, which transforms are measured in, by lead
+    zero: tuple[int, ...] = (0,)
 
 
 def augment(x: np.ndarray, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """Zero stretches of 20 values, add N(0, 0.01), multiply by N(1, 0.1): rows (n, ..., T) to the same shape."""
     if a.kind == "none":
         return x
+    if a.kind == "transforms":
+        gain, zero = np.array(a.gain, np.float32)[:, None], np.array(a.zero, np.float32)[:, None]
+        return transforms.transform((x - zero) / gain, rng, published=a.published) * gain + zero
     x = x.astype(np.float32)
     masks = 2 if a.kind.endswith("_mask2") else 1 if a.kind.endswith("_mask") else 0
     for _ in range(masks):

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from pqrst import catalog
-from pqrst.arrays import write_text
 from pqrst.errors import SettingsError
 from pqrst.parsing import Between, convert, nearest, parse
 
@@ -40,19 +39,27 @@ class Train:
     crop: Annotated[int, Between(0)]
     crop_step: Annotated[int, Between(0)]
     crop_pool: Literal["max", "mean"]
-    select: Literal["loss", "auroc_macro", "average_precision_macro", "last"]
+    select: Literal["loss", "accuracy", "auroc_macro", "average_precision_macro", "last"]
     thresholds: Literal["none", "youden", "f1", "challenge"]
     stop_patience: Annotated[int, Between(0)]
     class_weight_alpha: Positive
     sampler_ratio: Positive
     augment: Literal[
-        "none", "noise", "noise_mask", "noise_mask2", "noise_scale", "noise_scale_mask", "noise_scale_mask2"
+        "none",
+        "noise",
+        "noise_mask",
+        "noise_mask2",
+        "noise_scale",
+        "noise_scale_mask",
+        "noise_scale_mask2",
+        "transforms",
     ]
     standardise: Literal["none", "row", "train", "train_all", "unit"]
     precision: Literal["fp32", "bf16"]
     resident_gb: Positive
     threads: Count
     device: Literal["auto", "cpu", "cuda"]
+    augment_side: Literal["train", "validation"] = "train"  # validation: as one original did by mistake
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class Window:
     filter: BandPass | None = None  # of the whole recording, before it is cut
     rate: Positive = 0.0  # Hz that recordings are brought to, after the filter; 0 = their own
     pieces: Count = 1  # rows, evenly spread, that a recording longer than one row gives
+    from_start: bool = False  # a single row of a longer recording is its beginning, not its middle
     steps: Annotated[int, Between(0, 10_000)] = 0  # stored as whole numbers, so many a unit; 0 = as they come
 
 
@@ -95,7 +103,8 @@ class Split:
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     # row: test rows are drawn of all rows; group: with all rows of a patient, a recording or a signal on one side
-    by: Literal["beat", "patient", "row", "group"] = "patient"
+    # beat, recording: as published, whoever's they are
+    by: Literal["beat", "recording", "patient", "row", "group"] = "patient"
     validation: Annotated[float, Between(0.01, 0.9)] = 0.2
     seed: int = 42
     classes: tuple[str, ...] = ()  # the task's classes in their order; rows of others are left out; () = all
@@ -107,6 +116,7 @@ class Split:
     test_share: Annotated[float, Between(0, 0.9)] = 0.0  # of the rows, where they are drawn
     task: str = ""  # of a database whose labels make several
     held: tuple[str, ...] = ()  # published validation parts; without any, a share of train is drawn
+    test_chooses: bool = False  # as published: there are no validation rows, the test rows choose the epoch
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> what differs
 
     def __post_init__(self) -> None:
@@ -115,10 +125,14 @@ class Split:
         published = [name for name in ("fold", "train", "test") if getattr(self, name)]
         if self.by == "row" and (published or not self.test_share):
             raise SettingsError("a split by row draws its test rows: set test_share, and none of fold, train, test")
-        if self.by == "group" and (self.train or bool(self.test_share) == bool(self.test) or not self.fold):
-            raise SettingsError("a split by group needs fold and either test or test_share; all else trains")
-        if self.by in ("beat", "patient") and (len(published) < 3 or self.test_share):
+        if self.by == "group" and (
+            self.train or bool(self.test_share) == bool(self.test) or bool(self.test) > bool(self.fold)
+        ):
+            raise SettingsError("a split by group needs test_share, or fold and test; all else trains")
+        if self.by in ("beat", "recording", "patient") and (len(published) < 3 or self.test_share):
             raise SettingsError(f"a split by {self.by} needs fold, train and test, and no test_share")
+        if self.test_chooses and (self.by == "row" or self.held):
+            raise SettingsError("test_chooses leaves no room for validation rows; remove held, or do not split by row")
 
 
 def parts_of(split: Split, path: str) -> dict[str, Split]:
@@ -141,11 +155,19 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Image:
-    """One encoding of one dataset, with what differs from the encoding's own settings."""
+    """Images of one dataset that are drawn ahead of training and stored."""
 
     dataset: str
+    drawing: str
+    dtype: Literal["float32", "float16", "uint8"] = "float32"  # of the stored values
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A way of drawing signals: an encoding, with what differs from its own settings."""
+
     encoding: str
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,9 +180,9 @@ class System:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model that some table shows, or one for each value of the setting in `over`.
+    """One trained model that some table shows, or one for each of its arms and each value of the setting in `over`.
 
-    A run with `set` or `over` is pinned: the override layer passes it by.
+    A run with `set`, `arms` or `over` is pinned: the override layer passes it by.
     """
 
     system: str
@@ -169,8 +191,12 @@ class Run:
     input: str
     split: str
     model: str
+    frontend: str = ""  # what the signal passes first, learned with the network where it has weights
+    drawing: str = ""  # signals are drawn as images in every batch, on the device that trains
     set: dict[str, Any] = field(default_factory=dict)
     over: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    arms: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> what differs, in the words of `set`
+    brief: tuple[str, ...] = ()  # the arms that a brief profile trains; none: all
 
 
 @dataclass(frozen=True)
@@ -180,7 +206,10 @@ class Profile:
     source: str
     train: dict[str, Any]
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)  # training settings of single systems
+    sources: dict[str, str] = field(default_factory=dict)  # of single databases that lie elsewhere
     recordings: dict[str, int] = field(default_factory=dict)  # made-up recordings of single databases
+    brief: bool = False  # train some arms of each run only
+    pixels: Annotated[int, Between(0)] = 0  # height and width of images drawn while training; 0 = the encoding's own
     records: Count = 10
     minutes: Annotated[float, Between(0.5)] = 3.0
 
@@ -215,6 +244,7 @@ class Settings:
     profile: str
     seed: int
     loss: str
+    frontend: str
     scope: str
     train: dict[str, Any]
     profiles: dict[str, Profile]
@@ -222,37 +252,17 @@ class Settings:
     databases: dict[str, Any]
     datasets: dict[str, Dataset]
     images: dict[str, Image]
+    drawings: dict[str, Drawing]
     encodings: dict[str, Any]
+    frontends: dict[str, Any]
     models: dict[str, Any]
     classifiers: dict[str, Any]
     losses: dict[str, Any]
+    weights: dict[str, str]
     systems: dict[str, System]
     runs: dict[str, Run]
     scores: tuple[str, ...]
     tables: dict[str, dict[str, Table]]  # family of runs -> its tables
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """All that training and evaluating one run needs to know: the content of resolved/runs/<run>.yaml."""
-
-    run: str
-    system: str
-    family: str
-    dataset: str
-    input: str
-    split: str
-    task: str
-    model: str
-    model_settings: dict[str, Any]
-    loss: str
-    loss_settings: dict[str, Any]
-    seeds: tuple[int, ...]
-    train: Train
-    code: dict[str, str]  # file -> SHA-256 of the components used
-    value: str = ""  # of the setting that the run is made over
-    kind: Literal["models", "classifiers"] = "models"  # of the model: a network, or a scikit-learn estimator
-    part: str = ""  # of the split
 
 
 def load(path: Path) -> Settings:
@@ -277,6 +287,8 @@ def load(path: Path) -> Settings:
 def _checked(s: Settings) -> Settings:
     """Check every name that points to another place, and every component's own settings."""
     known(s.profile, s.profiles, "profile")
+    for name in s.weights:
+        known(name, s.models, "weights")
     for name, given in s.databases.items():
         component(("datasets", name), given, f"databases.{name}")
     for name, data in s.datasets.items():
@@ -284,22 +296,30 @@ def _checked(s: Settings) -> Settings:
         _check_splits(name, data)
     for kind, entries in (
         ("encodings", s.encodings),
+        ("frontends", s.frontends),
         ("models", s.models),
         ("classifiers", s.classifiers),
         ("losses", s.losses),
     ):
         for name, given in entries.items():
             component((kind, name), given, f"{kind}.{name}")
-    for name, image in s.images.items():
-        known(image.dataset, s.datasets, f"images.{name}.dataset")
-        known(image.encoding, s.encodings, f"images.{name}.encoding")
-        image_settings(s, name)
+    _check_drawings(s)
     for name in s.classifiers:
         if name in s.models:
             raise SettingsError(f"classifiers.{name} stands under models too; a run could mean either")
     for name, system in s.systems.items():
         known(system.loss, s.losses, f"systems.{name}.loss")
     return s
+
+
+def _check_drawings(s: Settings) -> None:
+    """Check what images and drawings name, and the settings of each drawing."""
+    for name, image in s.images.items():
+        known(image.dataset, s.datasets, f"images.{name}.dataset")
+        known(image.drawing, s.drawings, f"images.{name}.drawing")
+    for name, drawing in s.drawings.items():
+        known(drawing.encoding, s.encodings, f"drawings.{name}.encoding")
+        component(("encodings", drawing.encoding), drawing_settings(s, name), f"drawings.{name}.settings")
 
 
 def _check_splits(name: str, data: Dataset) -> None:
@@ -328,35 +348,10 @@ def component(which: tuple[str, str], given: Any, path: str) -> Any:
     return parse(catalog.load(kind, name, path).Params, {} if given is None else given, path)
 
 
-def image_settings(s: Settings, name: str) -> Any:
-    """Lay an image's own settings over those of its encoding."""
-    image = s.images[name]
-    own = component(("encodings", image.encoding), {}, "encodings." + image.encoding)
-    for key in image.settings:
-        known(key, asdict(own), f"images.{name}.settings")
-    merged = dict(s.encodings[image.encoding] or {}) | image.settings
-    return component(("encodings", image.encoding), merged, f"images.{name}.settings")
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write one resolved file; tuples become lists, keys keep their order."""
-    write_text(path, yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def read_resolved(path: Path) -> dict[str, Any]:
-    """Read one resolved file."""
-    if not path.exists():
-        raise SettingsError(f"{path} is missing; run `dvc repro resolve`")
-    return dict(yaml.safe_load(path.read_text()))
-
-
-def read_run(path: Path) -> list[RunSettings]:
-    """Read the resolved settings of one run, one for each value that it is made over."""
-    given = read_resolved(path)
-    return [parse(RunSettings, one, path.stem) for one in (given["over"].values() if "over" in given else [given])]
+def drawing_settings(s: Settings, name: str) -> dict[str, Any]:
+    """Lay a drawing's own settings over those of its encoding."""
+    drawing = s.drawings[name]
+    own = component(("encodings", drawing.encoding), {}, f"encodings.{drawing.encoding}")
+    for key in drawing.settings:
+        known(key, asdict(own), f"drawings.{name}.settings")
+    return dict(s.encodings[drawing.encoding] or {}) | drawing.settings

@@ -5,14 +5,17 @@ override layer at the top of params.yaml (only for runs that are not pinned), th
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
-from pqrst import catalog, scores
+from pqrst import catalog, convergence, scores
+from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Row, Run, RunSettings, Settings, Table, Train, component, image_settings, known
+from pqrst.params import AUTO, Row, Run, Settings, Table, Train, component, drawing_settings, known
 from pqrst.parsing import nearest, number, parse
+from pqrst.resolved import RunSettings
 
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
 NOT_PINNED = ("train.seeds", "train.threads", "train.device")
@@ -20,13 +23,18 @@ NOT_PINNED = ("train.seeds", "train.threads", "train.device")
 
 def resolve(s: Settings) -> dict[str, list[RunSettings]]:
     """Give every run its complete settings, for each value it is made over; an override that no run takes is an error."""
-    overrides = {"loss": s.loss, **{f"train.{key}": number(value) for key, value in s.train.items()}}
+    overrides = {
+        "loss": s.loss,
+        "frontend": s.frontend,
+        **{f"train.{key}": number(value) for key, value in s.train.items()},
+    }
     overrides = {key: value for key, value in overrides.items() if value != AUTO}
     for key in s.train:
         known(key, {f.name: f for f in fields(Train)}, "train")
     known(s.scope, {"all": 0} | s.systems | s.runs, "scope")
-    if "loss" in overrides:
-        known(s.loss, s.losses, "loss")
+    for key, entries in (("loss", s.losses), ("frontend", s.frontends)):
+        if key in overrides:
+            known(overrides[key], entries, key)
     taken: dict[str, list[str]] = {key: [] for key in overrides}
     runs = {name: _run(s, name, overrides, taken) for name in s.runs}
     for key, names in taken.items():
@@ -42,7 +50,7 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
     if len(run.over) > 1:
         raise SettingsError(f"{path}.over names {' and '.join(run.over)}; a run is made over one setting")
     task = _check_run(s, run, path)
-    layers: dict[str, Any] = {"loss": s.systems[run.system].loss}
+    layers: dict[str, Any] = {"loss": s.systems[run.system].loss, "frontend": run.frontend}
     profile = s.profiles[s.profile]
     for place, layer in (("defaults", s.defaults), (f"systems.{run.system}.train", s.systems[run.system].train),
                          (f"profiles.{s.profile}.train", profile.train),
@@ -51,44 +59,77 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
             known(key, s.train, place)
             layers[f"train.{key}"] = number(value)
     if s.scope in ("all", run.system, name):
-        pinned = {*run.set, *run.over} - {"part"}  # a part of a split is what is learned, not how
+        pinned = {*run.set, *run.over, *run.arms} - {"part"}  # a part of a split is what is learned, not how
         for key, value in overrides.items():
             if pinned and key not in NOT_PINNED:
                 continue
-            if key != "loss" or task in catalog.load("losses", value).TASKS:
+            if _takes(s, run, task, (key, value)):
                 layers[key] = value
                 taken[key].append(name)
-    return [_pinned(s, name, layers, point) for point in _values(run, path)]
+    for arm in run.brief:
+        known(arm, run.arms, f"{path}.brief")
+    chosen = {arm: run.arms[arm] for arm in run.brief} if run.brief and profile.brief else run.arms
+    return [_pinned(s, name, layers, label, own) for label, own in _points(replace(run, arms=chosen), path)]
 
 
-def _values(run: Run, path: str) -> list[tuple[str, Any]]:
-    """List the setting and each value that a run is made over; one empty pair for a plain run."""
+def _takes(s: Settings, run: Run, task: str, override: tuple[str, Any]) -> bool:
+    """Say whether an override can serve a run."""
+    key, value = override
+    if key == "frontend":
+        return run.input.startswith("windows/") and _kind(s, run.model) == "models"
+    return key != "loss" or task in catalog.load("losses", value).TASKS
+
+
+def _points(run: Run, path: str) -> list[tuple[str, dict[str, Any]]]:
+    """List what a run is made over, each with its label and its own settings: its arms, the values of `over`, or both."""
+    points: list[tuple[str, dict[str, Any]]] = [("", {})]
+    if run.arms:
+        _check_labels(list(run.arms), f"{path}.arms")
+        points = list(run.arms.items())
     for setting, values in run.over.items():
         labels = [str(value) for value in values]
-        for label in labels:
-            if not re.fullmatch(r"[\w.+-]+", label) or label.startswith("."):
-                raise SettingsError(
-                    f"{path}.over.{setting}: {label!r} cannot name a folder; use letters, digits, _ . + -"
-                )
-        if len(set(labels)) < len(labels) or not labels:
-            raise SettingsError(f"{path}.over.{setting} must list different values, got {', '.join(labels) or 'none'}")
-        return [(setting, value) for value in values]
-    return [("", "")]
+        _check_labels(labels, f"{path}.over.{setting}")
+        points = [
+            ("/".join(filter(None, (arm, label))), own | {setting: value})
+            for arm, own in points
+            for label, value in zip(labels, values, strict=True)
+        ]
+    return points
 
 
-def _pinned(s: Settings, name: str, layers: Mapping[str, Any], point: tuple[str, Any]) -> RunSettings:
-    """Lay a run's own `set` and one value of its `over` on top of all other layers."""
-    run, path, (setting, value) = s.runs[name], f"runs.{name}", point
-    model = value if setting == "model" else run.model
-    known(model, s.models | s.classifiers, f"{path}.over.model")
-    task = _check_run(s, replace(run, model=model), path)
+def _check_labels(labels: Sequence[str], path: str) -> None:
+    for label in labels:
+        if not re.fullmatch(r"[\w.+-]+", label) or label.startswith("."):
+            raise SettingsError(f"{path}: {label!r} cannot name a folder; use letters, digits, _ . + -")
+    if len(set(labels)) < len(labels) or not labels:
+        raise SettingsError(f"{path} must list different values, got {', '.join(labels) or 'none'}")
+
+
+def _pinned(s: Settings, name: str, layers: Mapping[str, Any], label: str, point: Mapping[str, Any]) -> RunSettings:
+    """Lay a run's own `set`, and that of one of its arms or values, on top of all other layers."""
+    pinned = s.runs[name].set | dict(point)
+    parts = {key: pinned.pop(key) for key in ("model", "drawing", "frontend") if key in pinned}
+    arm = label.partition("/")[0] if s.runs[name].arms else ""
+    run, path = replace(s.runs[name], **parts), f"runs.{name}" + (f".arms.{arm}" if arm else "")
+    task = _check_run(s, run, path)
+    above = dict(layers) | {"frontend": parts.get("frontend", layers["frontend"])}
+    known(above["frontend"], {"": 0} | s.frontends, f"{path}.frontend")
     own = {
-        "model": dict((s.models | s.classifiers)[model] or {}),
+        "model": dict((s.models | s.classifiers)[run.model] or {}),
+        "frontend": dict(s.frontends.get(above["frontend"]) or {}),
+        "drawing": _drawn(s, run),
         "losses": {k: dict(v or {}) for k, v in s.losses.items()},
     }
-    above = dict(layers)
-    _pin(above, own, run.set | ({setting: value} if setting not in ("", "model") else {}), path)
-    return _finish(s, replace(run, model=model), (name, task, str(value)), above, own)
+    _pin(above, own, pinned, path)
+    return _finish(s, run, (name, task, label), above, own)
+
+
+def _drawn(s: Settings, run: Run) -> dict[str, Any]:
+    """Give the settings of the encoding that a run draws its batches by; a profile may want smaller pictures."""
+    if not run.drawing:
+        return {}
+    found, pixels = drawing_settings(s, run.drawing), s.profiles[s.profile].pixels
+    return found | {"size": pixels} if pixels and "size" in found else found
 
 
 def _kind(s: Settings, model: str) -> Literal["models", "classifiers"]:
@@ -98,10 +139,20 @@ def _kind(s: Settings, model: str) -> Literal["models", "classifiers"]:
 def _check_run(s: Settings, run: Run, path: str) -> str:
     """Check the names that a run gives; return the task of its dataset."""
     known(run.system, s.systems, f"{path}.system")
-    known(run.model, s.models | s.classifiers, f"{path}.model")
+    over = ".over" if "model" in run.over else ""
+    known(run.model, s.models | s.classifiers, f"{path}{over}.model")
     known(run.dataset, s.datasets, f"{path}.dataset")
     known(run.split, s.datasets[run.dataset].splits, f"{path}.split")
-    inputs = {f"windows/{run.dataset}": "signal"} | {
+    known(run.drawing, {"": 0} | s.drawings, f"{path}.drawing")
+    known(run.frontend, {"": 0} | s.frontends, f"{path}.frontend")
+    stored = run.input.startswith("images/")
+    if stored and (run.drawing or run.frontend):
+        raise SettingsError(
+            f"{path}: {run.input} holds images already; remove drawing and frontend, or take windows/{run.dataset}"
+        )
+    if (run.drawing or run.frontend) and _kind(s, run.model) == "classifiers":
+        raise SettingsError(f"{path}: {run.model} is no network; remove drawing and frontend")
+    inputs = {f"windows/{run.dataset}": "image" if run.drawing else "signal"} | {
         f"images/{n}": "image" for n, i in s.images.items() if i.dataset == run.dataset
     }
     known(run.input, inputs, f"{path}.input")
@@ -114,25 +165,30 @@ def _check_run(s: Settings, run: Run, path: str) -> str:
         )
     if accepts not in (inputs[run.input], "side"):
         one = {"image": "an image"}.get(accepts, f"a {accepts}")
-        raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} holds {inputs[run.input]}s")
+        holds = f"drawn as {run.drawing} is an image" if run.drawing else f"holds {inputs[run.input]}s"
+        raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} {holds}")
     return str(catalog.load("datasets", s.datasets[run.dataset].database).TASK)
 
 
 def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, Any], path: str) -> None:
-    """Lay a run's own `set` over everything: loss, train.<setting>, model.<setting>, losses.<loss>.<setting>."""
+    """Lay a run's own `set` over everything.
+
+    It holds loss, part, train.<setting>, losses.<loss>.<setting>, and <setting> of model, frontend and drawing.
+    """
     for key, value in pinned.items():
         first, _, rest = key.partition(".")
         if key == "loss" or (first == "train" and rest in {f.name for f in fields(Train)}):
             layers[key] = number(value) if first == "train" else value
         elif key == "part":
             layers[key] = value
-        elif first == "model" and rest:
-            settings["model"][rest] = value
+        elif first in ("model", "frontend", "drawing") and rest:
+            settings[first][rest] = value
         elif first == "losses" and rest.count(".") == 1 and rest.split(".")[0] in settings["losses"]:
             settings["losses"][rest.split(".")[0]][rest.split(".")[1]] = value
         else:
-            known = ["loss", "part", *(f"train.{f.name}" for f in fields(Train))]
-            raise SettingsError(f"{path}.set.{key} is not a setting; {nearest(key, known)}")
+            known = ["loss", "part", "model", "frontend", "drawing", *(f"train.{f.name}" for f in fields(Train))]
+            place = path if ".arms." in path else f"{path}.set"
+            raise SettingsError(f"{place}.{key} is not a setting; {nearest(key, known)}")
 
 
 def _finish(
@@ -150,11 +206,40 @@ def _finish(
     kind = _kind(s, run.model)
     model = component((kind, run.model), settings["model"], f"{kind}.{run.model}")
     losses = component(("losses", loss), settings["losses"][loss], f"losses.{loss}")
+    frontend = _optional(("frontends", layers["frontend"]), settings["frontend"], path)
+    drawn_by = s.drawings[run.drawing].encoding if run.drawing else ""
+    encoding = _optional(("encodings", drawn_by), settings["drawing"], path)
+    weights = s.weights.get(run.model, "")
+    code = catalog.digests(kind, run.model) | catalog.digests("losses", loss) | frontend.code | encoding.code
     return RunSettings(
         name, run.system, run.family, run.dataset, run.input, run.split, task, run.model, asdict(model), loss, asdict(losses),
-        tuple(range(s.seed, s.seed + train.seeds)), train,
-        catalog.digests(kind, run.model) | catalog.digests("losses", loss), value, kind, part,
+        tuple(range(s.seed, s.seed + train.seeds)), train, code | _weights(weights, run.model), value, kind, part,
+        layers["frontend"], frontend.settings, drawn_by, encoding.settings, weights,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part that a network may do without: its settings, and the digests of its code."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+
+
+def _optional(which: tuple[str, str], given: Mapping[str, Any], path: str) -> _Part:
+    kind, name = which
+    if not name:
+        return _Part()
+    return _Part(asdict(component(which, given, f"{path}.{kind[:-1]}")), catalog.digests(kind, name))
+
+
+def _weights(file: str, model: str) -> dict[str, str]:
+    """Name the content of a file of weights, so that another one is noticed."""
+    if not file:
+        return {}
+    if not Path(file).is_file():
+        raise SettingsError(f"weights.{model}: there is no file {file}; give one, or '' for random weights")
+    return {"weights": file_digest(Path(file))}
 
 
 def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> None:
@@ -179,20 +264,24 @@ def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> Non
 def _check_columns(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, path: str) -> None:
     """Check the scores that a table's columns name, and the values before them."""
     known(table.tested, table.scores, f"{path}.tested")
-    values = {one.value: 0 for row in table.rows if row.run in resolved for one in resolved[row.run]}
+    made = {one.value for row in table.rows if row.run in resolved for one in resolved[row.run]}
+    prefixes = {f"{row.value}/" if row.value else "" for row in table.rows}
+    values = {value.removeprefix(prefix): 0 for value in made for prefix in prefixes if value.startswith(prefix)}
     for column in (*table.scores, *(cell for row in table.rows for cell in row.published)):
         value, _, score = column.rpartition("/")
         if value:
             known(value, values, f"{path}.scores.{column}")
-        if not scores.of_matrix(score):
+        if not scores.of_matrix(score) and not convergence.names_one(score):
             known(score, dict.fromkeys(s.scores), path)
 
 
 def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, row: Row, path: str) -> None:
-    """Check that a row's run exists, and has the value that is shown where the columns name none."""
+    """Check that a row's run exists, and has the arm or value that is shown where the columns name none."""
     known(row.run, s.runs, f"{path}.run")
     values = [found.value for found in resolved[row.run]]
-    if row.value not in values and any("/" not in column for column in table.scores):
+    if s.runs[row.run].arms:
+        known(row.value, s.runs[row.run].arms, f"{path}.value")
+    elif row.value not in values and any("/" not in column for column in table.scores):
         raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
 
 
@@ -203,7 +292,7 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     files = _of_data(s)
     for name, found in resolved.items():
         files[f"runs/{name}.yaml"] = (
-            {"over": {r.value: asdict(r) for r in found}} if s.runs[name].over else asdict(found[0])
+            {"over": {r.value: asdict(r) for r in found}} if found[0].value else asdict(found[0])
         )
     files["scores.yaml"] = {"scores": list(s.scores)}
     return files | {
@@ -232,20 +321,23 @@ def _of_data(s: Settings) -> dict[str, dict[str, Any]]:
         }
     for name, image in s.images.items():
         files[f"encode/{name}.yaml"] = {
-            "dataset": image.dataset, "encoding": image.encoding, "settings": asdict(image_settings(s, name)),
-            "code": catalog.digests("encodings", image.encoding),
+            "dataset": image.dataset, "encoding": (drawn_by := s.drawings[image.drawing].encoding),
+            "settings": asdict(component(("encodings", drawn_by), drawing_settings(s, image.drawing), "")), "dtype": image.dtype,
+            "code": catalog.digests("encodings", drawn_by),
         }  # fmt: skip
     return files
 
 
 def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     profile, path = s.profiles[s.profile], f"profiles.{s.profile}"
-    for given in profile.recordings:
-        known(given, s.databases, f"{path}.recordings")
+    for key in ("recordings", "sources"):
+        for given in getattr(profile, key):
+            known(given, s.databases, f"{path}.{key}")
     for given in profile.systems:
         known(given, s.systems, f"{path}.systems")
-    told = {"database": name, "source": profile.source, "settings": settings}
-    if profile.source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
+    source = profile.sources.get(name, profile.source)
+    told = {"database": name, "source": source, "settings": settings}
+    if source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
         return told
     records = profile.recordings.get(name, profile.records)
     made_up = {"records": records, "minutes": profile.minutes, "seed": s.seed}

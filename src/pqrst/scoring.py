@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, evaluation, figures, inference, loaders, operating, sides
+from pqrst import artifact, convergence, evaluation, figures, inference, loaders, operating, sides
 from pqrst.arrays import Bundle, write_json
 from pqrst.sides import Opened
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
-    "train", "epochs", "calibration", "thresholds", "thresholds_by",
+    "train", "epochs", "calibration", "thresholds", "thresholds_by", "frontend", "frontend_settings", "encoding",
+    "encoding_settings", "weights",
 )  # fmt: skip
+MOST_LINES = 12  # that one figure of learning curves holds
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,22 @@ def _evaluate_one(
     np.save(target / "predictions.npy", decided.astype(np.int16))
     np.save(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
-    told |= {"rows": len(rows), "leak": opened.sides.leak}
+    told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(folder)}
+    told |= {"pictures": bool(contract.encoding) or "height" in contract.input["axes"]}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":
         detail |= _of_labels(predictor, opened, (labels, probability, decided), bundle.rows.iloc[rows], target)
     write_json(target / "scores.json", {**told, **asdict(result), **detail})
     return result
+
+
+def _course(folder: Path) -> dict[str, list[float]]:
+    """Give the validation scores of a training, epoch by epoch."""
+    if not (folder / artifact.HISTORY).exists():
+        return {}
+    history = pd.read_csv(folder / artifact.HISTORY)
+    return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED}
 
 
 def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
@@ -151,7 +162,8 @@ def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) ->
         figures.confusion(np.array(found["confusion"]), classes, title, plots / "confusion.png", page.note)
     else:
         _draw_labels(page, found["per_class"], (labels, probability), title)
-    logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in folders}
+    shown = folders if len(folders) <= MOST_LINES else _first_seeds(folders)[:MOST_LINES]
+    logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in shown}
     histories = {name: pd.read_csv(file) for name, file in logs.items() if file.exists()}
     if histories:
         figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
@@ -159,6 +171,11 @@ def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) ->
     page.keep(shares, "shares")
     heading = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"
     figures.shares(shares, heading, plots / "shares.png", page.note)
+
+
+def _first_seeds(folders: Sequence[Path]) -> list[Path]:
+    """Keep one network of each value that a run is made over."""
+    return list({folder.parent: folder for folder in reversed(folders)}.values())[::-1]
 
 
 def _draw_labels(page: "Page", per_class: Sequence[Any], found: tuple[np.ndarray, np.ndarray], title: str) -> None:

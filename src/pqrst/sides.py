@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,23 @@ class Sides:
     told: Mapping[str, Any]
 
     def rows(self, side: str) -> np.ndarray:
+        """Give the row numbers of a side; where no row only chooses, the test rows do that too."""
+        side = "test" if side == "validation" and self.told["test_chooses"] else side
         return np.flatnonzero(self.sides == splits.SIDES.index(side))
 
     @property
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
+        chosen = "the test rows chose the epoch; " if self.told["test_chooses"] else ""
+        return chosen + self._shared
+
+    @property
+    def _shared(self) -> str:
         shared = sum("test" in sides for sides in self.told["overlap"].values())
         if self.told["by"] == "group" and not self.told["groups_shared"]:
-            return f"no recording or signal on two sides, no patient of those known; {self.told['patients_unknown']} rows without"
+            unknown = self.told["patients_unknown"]
+            told = f"; {unknown} rows are of unknown patients" if unknown else ""
+            return f"no recording or signal on two sides, no patient of those known{told}"
         if self.told["patients_unknown"]:
             return "patients unknown"
         return f"{shared} of {self.told['patients']} patients on both sides" if shared else "no patient on two sides"
@@ -78,19 +87,20 @@ def _made(bundle: Bundle, name: str, s: Split, group: np.ndarray) -> np.ndarray:
     if s.by == "row":
         made = splits.at_random(len(bundle.x), s.test_share, s.validation, s.seed)
         return np.where(bundle.y < 0, np.int8(splits.UNUSED), made) if bundle.meta.task == "single" else made
-    fold, path = _fold(bundle, name, s), f"datasets.{bundle.meta.dataset}.splits.{name}"
+    fold = _fold(bundle, name, s) if s.fold else np.zeros(len(bundle.x), str)
+    path = f"datasets.{bundle.meta.dataset}.splits.{name}"
     if s.by == "group":
         return _by_group(bundle, s, fold, group, path)
     made = splits.members(fold, s.train, s.test, path, s.held)
     if bundle.meta.task == "single":
         made[bundle.y < 0] = splits.UNUSED
-    if s.held:
+    if s.held or s.test_chooses:
         return made
     if bundle.meta.task == "multi":
         raise SettingsError(
             f"{path}: validation rows of several labels are drawn by group; name parts as held, or split by group"
         )
-    if s.by == "beat":
+    if s.by in ("beat", "recording"):
         return splits.hold_out_by_class(made, bundle.y, s.validation, np.random.default_rng(s.seed))
     return splits.hold_out_by_patient(made, bundle.y, bundle.rows["patient"].to_numpy(str), s.validation, s.seed)
 
@@ -107,18 +117,19 @@ def _fold(bundle: Bundle, name: str, s: Split) -> np.ndarray:
 
 def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, path: str) -> np.ndarray:
     """Leave parts out as test rows, or draw test rows; both they and the validation rows have each label and part in proportion."""
-    if bundle.meta.task != "multi":
-        raise SettingsError(f"{path}: a split by group needs a multi-label dataset; split by patient")
     present = sorted(set(fold))
     made = splits.members(fold, [name for name in present if name not in s.test], s.test, path)
     made[(made == splits.TRAIN) & np.isin(group, group[made == splits.TEST])] = splits.UNUSED
+    labels = bundle.y if bundle.meta.task == "multi" else bundle.y[:, None] == np.arange(len(bundle.meta.classes))
+    if bundle.meta.task == "single":
+        made[bundle.y < 0] = splits.UNUSED
     # of patients who recur without a name, none may be held against themselves
     drawn = (made == splits.TRAIN) & ~np.isin(group, group[np.isin(fold, s.whole)])
     if not drawn.any():
         return made
     rest = 1 - s.test_share
     shares = (rest * (1 - s.validation), rest * s.validation, s.test_share)
-    counted = np.column_stack([bundle.y > 0, fold[:, None] == present]).astype(np.int64)
+    counted = np.column_stack([labels > 0, fold[:, None] == present]).astype(np.int64)
     here = np.where(drawn, made, np.int8(splits.UNUSED))
     dealt = splits.hold_out_by_group(here, counted, group, shares, np.random.default_rng(s.seed))
     return np.where(drawn, dealt, made)
@@ -155,7 +166,10 @@ def read(folder: Path) -> Sides:
     """Read what `write` wrote."""
     if not (folder / "split.json").exists() or not (folder / "sides.npy").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
-    return Sides(np.load(folder / "sides.npy"), json.loads((folder / "split.json").read_text()))
+    told = json.loads((folder / "split.json").read_text())
+    if missing := {field.name for field in fields(Split)} - set(told):
+        raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
+    return Sides(np.load(folder / "sides.npy"), told)
 
 
 @dataclass(frozen=True)
@@ -185,11 +199,12 @@ def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
         raise DataError(
             f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
         )
-    empty = [side for side, rows in sides.told["rows"].items() if not rows]
+    empty = [side for side in splits.SIDES if not len(sides.rows(side))]
     if empty:
         raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")
     task = sides.told["task_of"]
     bundle = of_task(of_classes(bundle, sides.told["classes"]), None if task is None else LabelTask(**task))
-    seen = np.where(sides.sides == splits.TEST, splits.UNUSED, sides.sides).tobytes()
+    unseen = splits.TEST if not sides.told["test_chooses"] else splits.UNUSED
+    seen = np.where(sides.sides == unseen, splits.UNUSED, sides.sides).tobytes()
     learned = hashlib.sha256(f"{rows}{bundle.meta.classes}{task or ''}".encode() + seen).hexdigest()
     return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)

@@ -9,6 +9,7 @@ from pqrst.errors import LeakError, SettingsError
 
 SIDES = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
+ALIKE = 0.99  # sides that need a label within a hundredth alike: the one with more room gets it, or rare labels all go to one
 
 
 def members(
@@ -103,7 +104,7 @@ def stratified(labels: np.ndarray, sizes: np.ndarray, shares: Sequence[float], r
         chosen = waiting if label is None else waiting & (labels[:, label] > 0)
         for unit in rng.permutation(np.flatnonzero(chosen)):
             need = room if label is None else wanted[:, label]
-            most = np.flatnonzero(need == need.max())
+            most = np.flatnonzero(need >= ALIKE * need.max() if need.max() > 0 else need == need.max())
             side = most[room[most].argmax()]
             sides[unit] = side
             wanted[side] -= labels[unit]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import intervals, label_intervals, ledger, scores
+from pqrst import convergence, intervals, label_intervals, ledger, scores
 from pqrst.errors import DataError
 from pqrst.params import Row, Table
 
@@ -44,9 +44,8 @@ class Shown:
 
     def of(self, kind: str, column: str) -> tuple[Results, str]:
         """Give the results, ours or recorded, that a column shows, and its score; `value/score` names another value."""
-        value, _, score = column.rpartition("/")
         found: Mapping[str, Results] = getattr(self, kind)
-        return found.get(value or self.row.value, []), score
+        return found.get(value_of(self.row, column), []), column.rpartition("/")[2]
 
     @property
     def everything(self) -> list[Mapping[str, Any]]:
@@ -64,6 +63,11 @@ class Shown:
         return " to ".join(f"{count:,}" for count in known[:1] + known[1:][-1:])
 
 
+def value_of(row: Row, column: str) -> str:
+    """Name the value of a run that a cell shows: the row's, the column's, or the column's of the row's arm."""
+    return "/".join(filter(None, (row.value, column.rpartition("/")[0])))
+
+
 def build(page: Mapping[str, Table], folder: Path, recorded: Path) -> tuple[str, pd.DataFrame]:
     """Give the tables of one family of runs as Markdown, and as data, one line a cell."""
     texts, lines = [], []
@@ -75,16 +79,14 @@ def build(page: Mapping[str, Table], folder: Path, recorded: Path) -> tuple[str,
 
 
 def _shown(row: Row, table: Table, folder: Path, recorded: Path) -> Shown:
-    """Read what the columns of a table show of a row; a run without a column's value leaves that cell blank."""
+    """Read what the columns of a table show of a row; an arm or value that was not trained leaves its cells blank."""
     if not row.run:
         return Shown(row, {}, {})
-    values = dict.fromkeys(column.rpartition("/")[0] or row.value for column in table.scores)
+    values = dict.fromkeys(value_of(row, column) for column in table.scores)
     ours = {value: _results(folder, row.run, value) for value in values}
     kept = {value: ledger.read(recorded, row.run, value) for value in values}
-    if not any(ours.values()):
-        raise DataError(
-            f"{folder / row.run / row.value} holds no scores; evaluate the run with `dvc repro evaluate@{row.run}`"
-        )
+    if not any((folder / row.run).rglob("scores.json")):
+        raise DataError(f"{folder / row.run} holds no scores; evaluate the run with `dvc repro evaluate@{row.run}`")
     return Shown(row, ours, kept)
 
 
@@ -94,6 +96,29 @@ def _seeds(shown: Shown) -> int:
 
 def _results(folder: Path, run: str, value: str) -> Results:
     return [json.loads(file.read_text()) for file in sorted((folder / run / value).glob("seed-*/scores.json"))]
+
+
+def courses(page: Mapping[str, Table], folder: Path, recorded: Path) -> pd.DataFrame:
+    """Give the validation scores by epoch of the rows of tables that ask when one is reached, recorded before our own.
+
+    Of a table that asks several times, the first column. One line a row of a table, epoch and seed: table, row, heading,
+    epoch, value, synthetic.
+    """
+    lines = []
+    for name, table in page.items():
+        for column in list(filter(_asks, table.scores))[:1]:
+            followed = convergence.followed(column.rpartition("/")[2])
+            heading = f"{followed} on validation rows"
+            for shown in (_shown(row, table, folder, recorded) for row in table.rows if row.run):
+                for result in shown.of("recorded", column)[0] or shown.of("ours", column)[0]:
+                    told = {"table": name, "row": shown.row.name, "heading": heading, "synthetic": _synthetic([result])}
+                    course = result.get("course", {}).get(followed, ())
+                    lines += [{**told, "epoch": epoch, "value": value} for epoch, value in enumerate(course, 1)]
+    return pd.DataFrame(lines)
+
+
+def _asks(column: str) -> bool:
+    return convergence.names_one(column.rpartition("/")[2])
 
 
 def _tested(table: Table, rows: Sequence[Shown], folder: Path) -> list[Shown]:
@@ -115,8 +140,8 @@ def _p_value_of_labels(shown: Shown, base: Shown, tested: str, folder: Path) -> 
     ours, theirs = (one.of("ours", tested)[0] for one in (shown, base))
     if not ours or not theirs or _synthetic([*ours, *theirs]):
         return None
-    value, _, score = tested.rpartition("/")
-    places = [folder / one.row.run / (value or one.row.value) for one in (shown, base)]
+    score = tested.rpartition("/")[2]
+    places = [folder / one.row.run / value_of(one.row, tested) for one in (shown, base)]
     rows = [pd.read_csv(next(place.glob("seed-*/rows.csv")), dtype=str, keep_default_na=False) for place in places]
     if not rows[0].equals(rows[1]):
         return None
@@ -158,6 +183,8 @@ def _values(results: Results, score: str) -> list[float]:
     found = []
     for result in results:
         value = result["scores"].get(score)
+        if convergence.names_one(score):
+            value = convergence.epochs_to(score, result.get("course", {}))
         if value is None and result.get("confusion") and scores.of_matrix(score):
             value = float(scores.from_matrix(score, np.array(result["confusion"]), result["classes"]))
         if value is not None and np.isfinite(value):
@@ -192,12 +219,12 @@ def _inside(shown: Shown, column: str) -> bool | None:
 
 def _line(table: str, shown: Shown, column: str) -> dict[str, Any]:
     row = shown.row
-    value, _, score = column.rpartition("/")
+    score = column.rpartition("/")[2]
     line: dict[str, Any] = {
         "table": table,
         "row": row.name,
         "run": row.run,
-        "value": value or row.value,
+        "value": value_of(row, column),
         "score": score,
         "column": column,
     }
@@ -230,9 +257,17 @@ def _markdown(table: Table, rows: Sequence[Shown]) -> str:
         f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]), table.note,
         f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
         f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
-        _subgroups(table, rows),
+        _first_weights(rows), _subgroups(table, rows),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _first_weights(rows: Sequence[Shown]) -> str:
+    """Name the image networks that did not start from pretrained weights, as the published ones did."""
+    drawn = [
+        shown.row.name for shown in rows if any(r.get("pictures") and not r.get("weights") for r in shown.everything)
+    ]
+    return f"From random weights, not ImageNet's: {', '.join(drawn)}." if drawn else ""
 
 
 def _subgroups(table: Table, rows: Sequence[Shown]) -> str:

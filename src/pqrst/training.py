@@ -26,6 +26,7 @@ from pqrst.params import Train
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
 BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch
+CHOSEN_ANYWAY = ("loss", "accuracy", "last")  # by what is shown after every epoch
 Row = dict[str, float]
 
 
@@ -172,8 +173,8 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
             y = data.train_y[part]
             with precision(t.precision, part.device):
                 rows, *side = (x[part] for x in data.train_x)
-                out = learner.model(cropped(rows, t.crop), *side)
-            value = learner.loss(out.float(), y, data.weight(y))
+                out, penalty = _answer(learner.model, cropped(rows, t.crop), *side)
+            value = learner.loss(out.float(), y, data.weight(y)) + penalty
             learner.optimizer.zero_grad(set_to_none=True)
             value.backward()
             _clip(learner)
@@ -183,6 +184,12 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
             seen += len(part)
             count(len(part))
     return float(total / seen)
+
+
+def _answer(model: nn.Module, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Give the logits, and what a network that has a second loss adds to the first."""
+    both: Any = getattr(model, "with_penalty", None)
+    return both(*inputs) if both else (model(*inputs), 0.0)
 
 
 def _clip(learner: Learner) -> None:
@@ -209,7 +216,7 @@ def _validate(learner: Learner, data: Data) -> Row:
     labels, outputs, said = (tensor.cpu().numpy() for tensor in (y, out, decided))
     outputs = probabilities(outputs, "multi" if y.ndim == 2 else "single")
     classes = [str(place) for place in range(data.n_classes)]
-    shown = ("accuracy", "f1_macro", *([] if t.select in ("loss", "last") else [t.select]))
+    shown = ("accuracy", "f1_macro", *([] if t.select in CHOSEN_ANYWAY else [t.select]))
     return {"validation_loss": float(value)} | {
         f"validation_{name}": scores.score(name, labels, outputs, said, classes) for name in shown
     }

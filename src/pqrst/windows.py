@@ -102,7 +102,8 @@ def whole(record: Record, w: Window) -> Rows:
         raise RecordError(
             record.record, "it has no label of its own, so it cannot be taken whole; set window.cut to beats or equal"
         )
-    x, starts = pieces(_leads(record, w), w.samples, w.pieces)
+    signal = _leads(record, w)
+    x, starts = pieces(signal[:, : w.samples] if w.from_start else signal, w.samples, w.pieces)
     rows = Rows(x, np.array([record.label] * len(x)), starts, {})
     if w.side == "none":
         return rows

@@ -1,6 +1,7 @@
 """Which recordings a source holds in one of its folders, however it tells."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from pqrst import downloads
 from pqrst.downloads import USUAL, Source
@@ -20,6 +21,19 @@ def stems(source: Source, folder: str, sums: Mapping[str, str]) -> list[str]:
     else:
         found = _by_records(source, folder) or _by_sums(folder, sums) or _by_sight(source, folder)
     return sorted(set(found))
+
+
+def paths(source: Source, folder: str, ending: str, sums: Mapping[str, str]) -> dict[str, str]:
+    """Give the files with an ending in a folder, or below it: name without folder and ending -> path below the source.
+
+    By the checksums, or else by what lies there, where that can be seen; of two with one name the first. Nothing where
+    neither tells.
+    """
+    found = [name for name in sums if name.startswith(folder) and name.endswith(ending)]
+    root = connect(source, USUAL).folder
+    if not found and root is not None:
+        found = [path.relative_to(root).as_posix() for path in (root / folder).rglob(f"*{ending}")]
+    return {PurePosixPath(name).name.removesuffix(ending): name for name in sorted(found, reverse=True)}
 
 
 def _by_records(source: Source, folder: str, deeper: bool = True) -> list[str]:

@@ -198,13 +198,18 @@ def _arranged(
     )
 
 
+def comments(record: str, header: bytes) -> tuple[str, ...]:
+    """Read a header's comments alone."""
+    return _lines(record, header)[1]
+
+
 def quality(recording: Recording) -> tuple[str, ...]:
     """Name the leads that are flat, not there, or there in part, as flags without blanks."""
-    signal = recording.signal
+    return flags(recording.signal, recording.absent, recording.gaps)
+
+
+def flags(signal: np.ndarray, absent: Sequence[str], gaps: Sequence[str]) -> tuple[str, ...]:
+    """Name the leads of (12, samples) that are flat, and those that are said to be not there, or there in part."""
     still = [name for name, lead in zip(LEADS, signal, strict=True) if (lead == lead[0]).all()]
-    flags = {
-        "missing": recording.absent,
-        "flat": [n for n in still if n not in recording.absent],
-        "gaps": recording.gaps,
-    }
-    return tuple(f"{flag}:{name}" for flag, names in flags.items() for name in names)
+    told = {"missing": absent, "flat": [name for name in still if name not in absent], "gaps": gaps}
+    return tuple(f"{flag}:{name}" for flag, names in told.items() for name in names)

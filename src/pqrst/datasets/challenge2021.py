@@ -28,18 +28,13 @@ import pandas as pd
 from pqrst import challenge, downloads, packs
 from pqrst.arrays import Record
 from pqrst.console import log
-from pqrst.datasets import _record_lists, _twelve_lead, _wfdb12
-from pqrst.errors import DataError, DownloadError, RecordError
+from pqrst.datasets import _challenge_files, _twelve_lead, _wfdb12
+from pqrst.datasets._challenge_files import AGAIN
+from pqrst.errors import DataError, RecordError
 
-HOST = "https://physionet.org/files/challenge-2021/1.0.3"
+HOST = _challenge_files.HOST
 PTBXL_HOST, PTBXL_TABLE = "https://physionet.org/files/ptb-xl/1.0.3", "ptbxl_database.csv"
-TRAINING = "training/"  # the level that a mirror leaves out
 HINT = "complete the source, or leave what it lacks out of databases.challenge2021.sources"
-AGAIN = "download the database again"
-RECORDINGS_A_PACK = 1000
-# recordings whose headers exist with other diagnoses in other copies
-DOUBTFUL = ("JS00005", "JS20005", "JS20006")
-OVER_89 = 300  # what PTB-XL says of people older than 89
 
 Origin = Literal[
     "cpsc_2018", "cpsc_2018_extra", "st_petersburg_incart", "ptb", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo"
@@ -75,37 +70,14 @@ class Params:
 
 def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, Any]:
     """Fetch the recordings of the sources, packed by the thousand, and PTB-XL's table of patients where there is one."""
-    kind, root = ("mirror", f"{base}/challenge2021") if base else ("host", HOST)
-    sums = {
-        name.removeprefix(TRAINING): found for name, found in downloads.checksums(downloads.Source(root, kind)).items()
-    }
-    source = downloads.Source(root if base else f"{HOST}/{TRAINING.rstrip('/')}", kind)
-    groups: dict[str, list[str]] = {}
-    for name in p.sources:
-        stems = _record_lists.stems(source, name, sums)
-        if not stems:
-            raise DownloadError(f"{source.shown(name)}: holds no recording that can be listed; {HINT}")
-        groups |= _groups(stems)
+    source, sums = _challenge_files.source(base, HOST)
+    groups = _challenge_files.groups(source, sums, p.sources, HINT)
     plain = {}
-    table = downloads.Source(f"{base}/ptbxl" if base else PTBXL_HOST, kind)
+    table = downloads.Source(f"{base}/ptbxl" if base else PTBXL_HOST, source.kind)
     if "ptb-xl" in p.sources and downloads.exists(table, PTBXL_TABLE):
         plain[PTBXL_TABLE] = table
         sums |= {name: found for name, found in downloads.checksums(table).items() if name == PTBXL_TABLE}
     return packs.fetch(source, groups, dest, scratch / "challenge2021", plain=plain, sums=sums, missing=HINT)
-
-
-def _groups(stems: Sequence[str]) -> dict[str, list[str]]:
-    """Gather the files of each folder's recordings by the thousand."""
-    folders: defaultdict[str, list[str]] = defaultdict(list)
-    for stem in stems:
-        folders[stem.rpartition("/")[0]].append(stem)
-    return {
-        f"{folder}/{start // RECORDINGS_A_PACK + 1:03d}": [
-            f"{stem}.{ending}" for stem in inside[start : start + RECORDINGS_A_PACK] for ending in ("hea", "mat")
-        ]
-        for folder, inside in folders.items()
-        for start in range(0, len(inside), RECORDINGS_A_PACK)
-    }
 
 
 def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
@@ -150,14 +122,11 @@ def _patients(files: packs.Packs) -> dict[str, str]:
 def _record(
     name: str, stems: Sequence[str], files: packs.Packs, patients: Mapping[str, str], unscored: Counter[str]
 ) -> Record:
-    if len(stems) > 1:
-        raise RecordError(name, f"it lies there as {stems[0]} and as {stems[1]}; keep one")
     source, _, own = name.partition("/")
-    found = _wfdb12.load(name, files, (f"{stems[0]}.hea", f"{stems[0]}.mat"), AGAIN, some=True)
-    told = _told(found.comments)
-    if "dx" not in told:
-        raise RecordError(name, f"its header has no line Dx; {AGAIN}")
-    codes = {code.strip() for code in told["dx"].split(",")} - {""}
+    stem = _challenge_files.only(name, stems)
+    found = _wfdb12.load(name, files, (f"{stem}.hea", f"{stem}.mat"), AGAIN, some=True)
+    told = _challenge_files.told(found.comments)
+    codes = _challenge_files.codes(name, told)
     unscored.update(code for code in codes if code not in PLACES)
     positive = {PLACES[code] for code in codes if code in PLACES}
     return Record(
@@ -171,27 +140,10 @@ def _record(
         label=tuple(int(place in positive) for place in range(len(CLASSES))),
         folds={"source": source},
         about={
-            "age": _age(told.get("age", "")),
-            "sex": {"m": "male", "f": "female"}.get(told.get("sex", "").lower()[:1], ""),
+            "age": _challenge_files.age(told.get("age", "")),
+            "sex": _challenge_files.sex(told.get("sex", "")),
             "source": source,
             "signal": hashlib.sha256(found.signal.astype("<i2").tobytes()).hexdigest()[:16],
         },
-        quality=(*_wfdb12.quality(found), *(["doubtful_labels"] if own in DOUBTFUL else [])),
+        quality=(*_wfdb12.quality(found), *(["doubtful_labels"] if own in _challenge_files.DOUBTFUL else [])),
     )
-
-
-def _told(comments: Sequence[str]) -> dict[str, str]:
-    """Read `Dx: ...` and its like, which stand behind `#` in one style of header and behind `# ` in the other."""
-    pairs = (comment.partition(":") for comment in comments)
-    return {key.strip().lower(): value.strip() for key, mark, value in pairs if mark}
-
-
-def _age(text: str) -> str:
-    """Give an age in years; nothing where it is not known or cannot be."""
-    try:
-        age = float(text)
-    except ValueError:
-        return ""
-    if age == OVER_89:
-        return ">89"
-    return f"{age:g}" if 0 <= age <= 130 else ""

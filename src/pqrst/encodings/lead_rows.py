@@ -4,7 +4,7 @@ Steps: cut samples 500 to 2999 (5 s at 500 Hz), zero-padded on the right; scale 
 and one maximum, so that the ratios between leads stay; stretch to 4 rows a lead (bilinear, corners aligned); shrink to
 224 × 224 (bilinear, corners not aligned, without antialiasing: of every 11 samples most are skipped); repeat in three
 channels; subtract ImageNet's mean and divide by its deviation. The last step belongs to pictures from 0 to 1, and the
-original applies it to 0–255: values run from −2 to about 1,136.
+original applies it to 0–255: values run from −2 to about 1,136. A missing sample (NaN) counts as 0.
 
 Source: github.com/ScaleMind-C9308A/HeartResearch; arXiv:2407.20249. Its copies for other databases stretch to 36, 44 or
 124 rows: `rows` sets that number directly.
@@ -18,9 +18,9 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
-from pqrst.errors import SettingsError
+from pqrst.encodings._matrix import cut, samples
 from pqrst.parsing import Between
 
 SMALLEST_SPAN = 1e-8  # in the signal's unit: keeps a constant matrix finite
@@ -51,9 +51,7 @@ class Params:
 
 def shape(in_shape: tuple[int, int], p: Params) -> tuple[int, int, int]:
     """Give the shape of the picture of a signal (leads, samples)."""
-    samples = in_shape[1]
-    if samples <= p.start:
-        raise SettingsError(f"encodings.lead_rows.start is {p.start}, but the signals end after {samples} samples")
+    samples(in_shape, p.start, p.length, "encodings.lead_rows")
     return p.channels, p.size, p.size
 
 
@@ -67,12 +65,6 @@ def encode(signals: Tensor, fs: float, p: Params) -> Tensor:  # noqa: ARG001 (al
     x = interpolate(x, size=(p.size, p.size), mode="bilinear", align_corners=False, antialias=p.antialias)
     mean, deviation = (x.new_tensor(numbers).view(1, -1, 1, 1) for numbers in (p.mean, p.deviation))
     return (x - mean) / deviation  # (n, channels, size, size): repeated last, since equal channels resize alike
-
-
-def cut(x: Tensor, start: int, length: int) -> Tensor:
-    """Take a stretch of time, filled up with zeros: (n, leads, T) to (n, leads, length)."""
-    x = x[..., start : start + length]
-    return pad(x, (0, length - x.shape[-1]))
 
 
 def spread(x: Tensor) -> Tensor:

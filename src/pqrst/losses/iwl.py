@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
-from pqrst.errors import SettingsError
-from pqrst.losses._weighting import average
+from pqrst.losses._weighting import average, check_softmax, fed_again
 from pqrst.parsing import Between
 
 TASKS = ("single", "multi")
@@ -45,9 +43,7 @@ class SingleIWL(nn.Module):
         self.gamma, self.double_softmax = p.gamma, p.double_softmax
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        if self.double_softmax:
-            logits = torch.softmax(logits, dim=1)
-        u = F.cross_entropy(logits, target, reduction="none")  # (B,)
+        u = F.cross_entropy(fed_again(logits, self.double_softmax), target, reduction="none")  # (B,)
         return average(u * (1 + u) ** self.gamma, weight)
 
 
@@ -65,7 +61,6 @@ class MultiIWL(nn.Module):
 
 def build(task: str, class_counts: Sequence[int] | np.ndarray, p: Params) -> nn.Module:  # noqa: ARG001 (all losses alike)
     """Build the loss for a task; the class counts play no part."""
-    if task == "multi" and p.double_softmax:
-        raise SettingsError("losses.iwl.double_softmax needs a single-label task: a multi-label one has no softmax")
+    check_softmax("iwl", task, p.double_softmax)
     form = {"single": SingleIWL, "multi": MultiIWL}[task]
     return form(p)
