@@ -208,6 +208,9 @@ class Profile:
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)  # training settings of single systems
     sources: dict[str, str] = field(default_factory=dict)  # of single databases that lie elsewhere
     recordings: dict[str, int] = field(default_factory=dict)  # made-up recordings of single databases
+    most_epochs: Annotated[int, Between(0)] = (
+        0  # that even a run with epochs of its own is trained; 0 = as many as it says
+    )
     brief: bool = False  # train some arms of each run only
     pixels: Annotated[int, Between(0)] = 0  # height and width of images drawn while training; 0 = the encoding's own
     records: Count = 10

@@ -121,6 +121,7 @@ def _pinned(s: Settings, name: str, layers: Mapping[str, Any], label: str, point
         "losses": {k: dict(v or {}) for k, v in s.losses.items()},
     }
     _pin(above, own, pinned, path)
+    above["train.epochs"] = min(above["train.epochs"], s.profiles[s.profile].most_epochs or above["train.epochs"])
     return _finish(s, run, (name, task, label), above, own)
 
 

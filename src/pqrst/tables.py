@@ -297,7 +297,7 @@ def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
         lines.append(["published", *(_published(shown, score) for score in table.scores), ""])
     if any(shown.recorded.values()):
         p = "baseline" if shown.row.name == table.baseline else _p(shown.p)
-        lines.append(["recorded, real", *(_spread(_values(*shown.of("recorded", c))) for c in table.scores), p])
+        lines.append(["recorded, real", *(_cell(shown, "recorded", column) for column in table.scores), p])
         for name, kind in (("95 % by patient", intervals.by_patient), ("95 % by beat", intervals.by_beat)):
             found = [_interval(kind, *shown.of("recorded", column)) for column in table.scores]
             if any(found):
@@ -307,10 +307,19 @@ def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
                 ]
                 told = zip(found, flags, strict=True)
                 lines.append([name, *(f"{_number(p[0])}-{_number(p[1])}{flag}" if p else "" for p, flag in told), ""])
-    if shown.ours:
+    if any(shown.ours.values()):
         ours = "ours (synthetic)" if synthetic else "ours"
-        lines.append([ours, *(_spread(_values(*shown.of("ours", column))) for column in table.scores), ""])
-    return lines
+        lines.append([ours, *(_cell(shown, "ours", column) for column in table.scores), ""])
+    return lines or [["not run", *("" for _ in table.scores), ""]]
+
+
+def _cell(shown: Shown, kind: str, column: str) -> str:
+    """Print the mean and spread of a score; of epochs how often one reached it, and when on average."""
+    results, score = shown.of(kind, column)
+    values = _values(results, score)
+    if not _asks(column):
+        return _spread(values)
+    return f"{mean(values):.1f} ({len(values)} of {len(results)})" if values else "never" if results else ""
 
 
 def _flag(results: Results, score: str) -> str:
