@@ -178,14 +178,16 @@ def test_a_member_is_named_by_seed_and_value(seed, value, name):
 
 
 def test_members_are_listed_by_value_and_seed(tmp_path):
-    """List the seeds of each value from the lowest, value after value, and load the very first."""
+    """List the seeds of each value from the lowest, value after value; load the first seed of one, never of several."""
     for value in ("0.5", "0.1"):
         for seed in (10, 9):
             save(tmp_path / artifact.member(seed, value), replace(CONTRACT, seed=seed, value=value))
     found = [folder.relative_to(tmp_path).as_posix() for folder in artifact.members(tmp_path)]
     assert found == ["0.1/seed-9", "0.1/seed-10", "0.5/seed-9", "0.5/seed-10"]
-    assert (artifact.load(tmp_path).contract.value, artifact.load(tmp_path).contract.seed) == ("0.1", 9)
-    assert artifact.load(tmp_path / "0.5").contract.value == "0.5"
+    with pytest.raises(DataError, match=f"^{tmp_path} holds networks of 2 values; name one, such as {tmp_path}/0.1$"):
+        artifact.load(tmp_path)
+    loaded = artifact.load(tmp_path / "0.5").contract
+    assert (loaded.value, loaded.seed) == ("0.5", 9)
 
 
 @pytest.mark.parametrize("kept", ["value", "kind", "side", "standardise_side", "train", "epochs"])

@@ -170,9 +170,18 @@ def test_no_curves_at_all_are_an_empty_picture(tmp_path):
 def test_one_epoch_is_a_dot(tmp_path, drawn):
     """Mark a training of a single epoch, which makes no line."""
     figures.learning({"seed-17": history(1)}, "run: loss", tmp_path / "figure.png")
-    train, validation, *_ = drawn[0].axes[0].lines
+    (train,), (validation,) = (axes.lines for axes in drawn[0].axes)
     assert (train.get_marker(), validation.get_marker()) == ("o", "o")
     assert [label.get_text() for label in drawn[0].axes[0].get_xticklabels() if label.get_text()].count("1") == 1
+
+
+def test_every_network_has_a_look_of_its_own_beside_the_curves(tmp_path, drawn):
+    """Twelve networks, more than there are colours, differ in colour or dashes, and their names lie outside the axes."""
+    figures.learning({f"arm-{place}": history(3) for place in range(12)}, "run: loss", tmp_path / "figure.png")
+    figure = drawn[0]
+    assert len({(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}) == 12
+    assert [axes.get_legend() for axes in figure.axes] == [None, None]
+    assert len(figure.legends[0].get_texts()) == 12
 
 
 def test_a_tables_figure_shows_every_row_and_says_what_is_made_up(tmp_path):

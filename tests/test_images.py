@@ -11,6 +11,7 @@ from pqrst import images
 from pqrst.arrays import Bundle, Meta, digest, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
+from pqrst.loaders import standardise, to_unit
 
 META = Meta(
     "toy", "single", ("a", "b"), 120.0, ("I",), "mV", ("row", "lead", "time"), {"cut": "beats"}, {"synthetic": True}
@@ -93,3 +94,71 @@ def test_bytes_do_not_depend_on_the_chunk(windows, tmp_path, monkeypatch):
         images.encode(windows, SETTINGS, tmp_path / str(rows))
         found.add(digest(tmp_path / str(rows)))
     assert len(found) == 1
+
+
+def stored(windows, folder, dtype, **changes):
+    """Store images in a kind of numbers; give them as stored, and as they are read in their unit."""
+    images.encode(windows, SETTINGS | {"dtype": dtype} | changes, folder)
+    made = read(folder)
+    return made, standardise(torch.from_numpy(np.array(made.x, np.float32)), to_unit(made.meta)).numpy()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+def test_fewer_bits_hold_the_same_images(windows, tmp_path, dtype):
+    """Store in the kind asked for, with gain and zero by channel for bytes alone, and read the same images again."""
+    _, whole = stored(windows, tmp_path / "whole", "float32")
+    made, told = stored(windows, tmp_path / "made", dtype)
+    assert (made.x.dtype, made.meta.dtype) == (dtype, dtype)
+    assert (made.meta.gain is None) == (made.meta.zero is None) == (dtype != "uint8")
+    step = {"float32": 0.0, "float16": 2.0**-11 * np.abs(whole).max(), "uint8": np.ptp(whole) / 255}[dtype]
+    assert np.abs(told - whole).max() <= 1.01 * step
+    assert (made.y.tolist(), made.rows["record"].tolist()) == (windows.y.tolist(), [f"r{n}" for n in range(7)])
+
+
+def test_bytes_span_the_range_of_all_images(windows, tmp_path, monkeypatch):
+    """Use the whole byte over all chunks, so that no image is cut off, whatever the chunk."""
+    louder = replace(windows, x=windows.x * np.arange(1, 8, dtype=np.float32)[:, None, None])
+    found = set()
+    for rows in (2, 256):
+        monkeypatch.setattr(images, "CHUNK_ROWS", rows)
+        made, _ = stored(louder, tmp_path / str(rows), "uint8")
+        assert (made.x.min(), made.x.max()) == (0, 255)
+        found.add(digest(tmp_path / str(rows)))
+    assert len(found) == 1
+
+
+def test_channels_have_steps_of_their_own():
+    """Spread 0 to 1 and -100 to 155 over a byte each: by hand, 255 and 1 steps a unit."""
+    pictures = np.zeros((2, 2, 1, 2), np.float32)
+    pictures[:, 0, 0], pictures[:, 1, 0] = [[0, 0.5], [1, 0.25]], [[-100, 0], [155, 20]]
+    steps = images._steps([pictures[:1], pictures[1:]])
+    assert steps.gain.tolist() == [255, 1]
+    assert steps.zero.tolist() == [0, 100]
+    assert images._in_steps(pictures, steps)[:, 1, 0].tolist() == [[0, 100], [255, 120]]
+    assert images._in_steps(pictures, steps)[:, 0, 0].tolist() == [[0, 128], [255, 64]]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -0.3, 1.0, 1000.0, -2.5e-4])
+def test_a_flat_channel_keeps_its_value_in_bytes(value):
+    """Neither divide by nothing nor round the one value away, beside a channel that is not flat."""
+    pictures = np.stack(
+        [np.full((3, 2, 2), value, np.float32), np.arange(12, dtype=np.float32).reshape(3, 2, 2)], axis=1
+    )
+    steps = images._steps([pictures])
+    kept = images._in_steps(pictures, steps)
+    assert np.isfinite(steps.gain).all()
+    assert (kept.min(), kept.max()) == (0, 255)
+    told = (kept - steps.zero[:, None, None]) / steps.gain[:, None, None]
+    assert told[:, 0] == pytest.approx(np.full((3, 2, 2), value), rel=1e-6)
+    assert told[:, 1] == pytest.approx(pictures[:, 1], abs=11 / 255)
+
+
+def test_flat_pictures_are_stored_in_bytes(windows, tmp_path):
+    """Store recordings without a signal, and read what was drawn of them."""
+    flat = replace(windows, x=np.zeros_like(windows.x))
+    settings = SETTINGS["settings"] | {"mean": [0.3]}
+    made, told = stored(flat, tmp_path / "made", "uint8", settings=settings)
+    _, whole = stored(flat, tmp_path / "whole", "float32", settings=settings)
+    assert np.ptp(whole) == 0 != whole.max()
+    assert told == pytest.approx(whole, rel=1e-6)
+    assert len(np.unique(made.x)) == 1

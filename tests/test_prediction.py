@@ -223,6 +223,37 @@ def test_another_rate_comes_after_the_filter_where_training_had_it_so(tmp_path):
     assert np.array_equal(found.rows, again.x)
 
 
+def whole_from(start, samples=1080, **more):
+    """Give the contract of a run that took the beginning of each recording, and draws it from a sample on."""
+    window = replace(WINDOW, cut="whole", samples=samples, **more)
+    settings = {key: value for key, value in asdict(window).items() if value is not None}
+    return replace(
+        CONTRACT, input=CONTRACT.input | {"settings": settings, "shape": [1, samples]}, encoding="lead_rows",
+        encoding_settings={"start": start},
+    )  # fmt: skip
+
+
+def test_a_run_that_learned_beginnings_is_shown_the_beginning():
+    """Cut the first samples of a longer recording, as evaluation saw them, and say so; others are covered."""
+    record = recording(seconds=6.0)
+    found = prediction.prepare(record, whole_from(0, from_start=True), {})
+    assert (found.rows.shape, found.start.tolist()) == ((1, 1, 1080), [0])
+    assert "only the first 3 s count" in found.notes
+    covered = prediction.prepare(record, whole_from(0), {})
+    assert covered.start.tolist() == [0, 1080]
+    assert np.array_equal(covered.rows[0], found.rows[0])
+
+
+def test_what_ends_before_the_drawing_begins_is_refused():
+    """Answer nothing from padding alone, and say what is padded."""
+    assert refused(recording(seconds=1.0), contract=whole_from(360)) == (
+        "record r1: it lasts 1.0 s, the run looks from 1 s on; give a longer recording"
+    )
+    assert (
+        "filled up with zeros from 2.0 to 3 s" in prediction.prepare(recording(seconds=2.0), whole_from(360), {}).notes
+    )
+
+
 def test_a_run_over_numbers_of_the_recording_is_refused():
     """Age and sex cannot be read off a signal."""
     told = replace(CONTRACT, side=("age", "male"))

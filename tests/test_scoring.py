@@ -46,7 +46,16 @@ def write_member(folder, seed, opened):
         standardise=Standardisation("row"), output="logits", split="kaggle", best_epoch=2,
         provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest}, settings_digest="cd",
     )  # fmt: skip
-    history = [{"epoch": n, "train_loss": 1 / n, "validation_loss": 1.1 / n} for n in (1.0, 2.0)]
+    history = [
+        {
+            "epoch": n,
+            "train_loss": 1 / n,
+            "validation_loss": 1.1 / n,
+            "validation_accuracy": n / 3,
+            "validation_f1_macro": n / 7,
+        }
+        for n in (1.0, 2.0)
+    ]
     artifact.save(folder / artifact.member(seed), contract, artifact.of_network(model.state_dict()), history)
 
 
@@ -361,3 +370,55 @@ def test_the_headline_is_over_what_is_defined():
     """A part without a class on both sides leaves the mean of the others, and none leaves nothing."""
     assert scoring._mean([float("nan"), 0.5, 0.7]) == pytest.approx(0.6)
     assert np.isnan(scoring._mean([float("nan")]))
+
+
+def test_the_course_of_a_training_is_told(scored):
+    """Give both validation scores by epoch, to four digits, from the history; and that no picture was drawn."""
+    told = json.loads((scored / "scores" / "seed-9" / "scores.json").read_text())
+    assert told["course"] == {"accuracy": [0.3333, 0.6667], "f1_macro": [0.1429, 0.2857]}
+    assert told["pictures"] is False
+    assert (told["frontend"], told["frontend_settings"], told["encoding"], told["weights"]) == ("", {}, "", "")
+
+
+def test_a_training_without_a_history_has_no_course(by_parts):
+    """Tell nothing of epochs where there were none, as of a forest."""
+    assert of_part(by_parts)[1]["course"] == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "pictures"),
+    [
+        ({"encoding": "lead_rows", "encoding_settings": {"size": 8}, "weights": "ab"}, True),
+        ({"frontend": "icwa", "frontend_settings": {"mode": "se"}}, False),
+        ({"axes": ["row", "channel", "height", "width"]}, True),
+    ],
+)
+def test_what_a_network_saw_is_told(trained, opened, tmp_path, monkeypatch, more, pictures):
+    """Tell frontend, encoding and first weights, and whether pictures were seen, drawn in the batch or stored."""
+    real = artifact.load
+
+    def load(folder, *rest):
+        predictor = real(folder, *rest)
+        given = {key: value for key, value in more.items() if key != "axes"}
+        inside = predictor.contract.input | {key: more[key] for key in ("axes",) if key in more}
+        return replace(predictor, contract=replace(predictor.contract, input=inside, **given))
+
+    monkeypatch.setattr(artifact, "load", load)
+    told = detail(tmp_path, trained, opened)
+    assert told["pictures"] is pictures
+    assert {key: told[key] for key in more if key != "axes"} == {key: more[key] for key in more if key != "axes"}
+
+
+@pytest.mark.parametrize(("values", "shown"), [(6, 12), (7, 7), (14, 12)])
+def test_a_figure_of_learning_holds_few_lines(tmp_path, trained, opened, monkeypatch, values, shown):
+    """Draw every seed of up to twelve networks, else the lowest seed of each value, of the first twelve."""
+    names = [f"v{n:02d}" for n in range(values)]
+    for name in names:
+        shutil.copytree(trained, tmp_path / "runs" / name)
+    drawn = []
+    monkeypatch.setattr(scoring.figures, "learning", lambda histories, *_: drawn.extend(histories))
+    to = scoring.Places(tmp_path / "scores", tmp_path / "plots", tmp_path / "headline.json")
+    scoring.evaluate(tmp_path / "runs", {"": opened}, WANTED, to)
+    every = [f"{name}/seed-{seed}" for name in names for seed in (9, 10)]
+    assert sorted(drawn) == sorted(every if len(every) <= 12 else [f"{name}/seed-9" for name in names[:12]])
+    assert len(drawn) == shown

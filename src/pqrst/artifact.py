@@ -70,6 +70,7 @@ class Contract:
     encoding: str = ""
     encoding_settings: dict[str, Any] = field(default_factory=dict)
     weights: str = ""  # SHA-256 of the file that the first weights came from; none: they were drawn at random
+    place: int = 0  # of its value among those that the run is made over
     schema: int = SCHEMA
 
 
@@ -187,11 +188,14 @@ def members(run: Path) -> list[Path]:
 
 
 def load(folder: Path, device: str = "cpu") -> Predictor:
-    """Load a trained network; of a run with several seeds, the first."""
+    """Load a trained network; of a run with several seeds, the first; of several values, none."""
     if not (folder / "contract.json").exists():
         found = members(folder)
         if not found:
             raise DataError(f"{folder} holds no contract.json, so it is no trained run; train it with `dvc repro`")
+        values = dict.fromkeys(one.parent for one in found)
+        if len(values) > 1:
+            raise DataError(f"{folder} holds networks of {len(values)} values; name one, such as {next(iter(values))}")
         folder = found[0]
     contract = read_contract(folder)
     if contract.kind == "classifiers":

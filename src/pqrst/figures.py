@@ -73,17 +73,21 @@ def curves(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
 
 
 def learning(histories: dict[str, pd.DataFrame], title: str, file: Path, note: str = "") -> None:
-    """Draw training and validation loss by epoch, one colour a seed."""
-    figure, axes = _axes(title, "epoch", "loss")
-    for colour, (name, history) in zip(COLOURS * 9, histories.items(), strict=False):
-        dot = "o" if len(history) == 1 else ""  # one epoch makes no line
-        axes.plot(history["epoch"], history["train_loss"], color=colour, linestyle=":", linewidth=1.2, marker=dot,
-                  markerfacecolor="none")  # fmt: skip
-        axes.plot(history["epoch"], history["validation_loss"], color=colour, label=name, linewidth=1.6, marker=dot)
-    axes.plot([], [], color="grey", linestyle=":", label="train")
-    axes.plot([], [], color="grey", label="validation")
+    """Draw training and validation loss by epoch side by side, one line a network."""
+    figure, axes = _axes("train", "epoch", "loss", (SIZE[0] + 4, SIZE[1]))
+    figure.suptitle(title)
+    beside, grid = figure.add_subplot(sharex=axes, sharey=axes), figure.add_gridspec(1, 2)
+    axes.set_subplotspec(grid[0])
+    beside.set_subplotspec(grid[1])
+    beside.set(title="validation", xlabel="epoch")
+    beside.spines[["top", "right"]].set_visible(False)
+    for place, (name, history) in enumerate(histories.items()):
+        look = _look(place) | {"marker": "o" if len(history) == 1 else "", "linewidth": 1.4}  # one epoch makes no line
+        axes.plot(history["epoch"], history["train_loss"], **look, label=name)
+        beside.plot(history["epoch"], history["validation_loss"], **look)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.legend(frameon=False, fontsize=8)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, fontsize=8, loc="outside right upper")
     _save(figure, file, note)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, loaders, networks, training, weights
+from pqrst import artifact, catalog, loaders, networks, splits, training, weights
 from pqrst.console import log
 from pqrst.decisions import Calibration, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
@@ -43,6 +43,7 @@ class Prepared:
     standardisation: loaders.Standardisation
     side: "Beside"
     digest: str  # of the settings
+    place: int = 0  # among the values that the run is made over
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,22 @@ def train(
 ) -> None:
     """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch."""
     training.prepare_process(variants[0].train.threads)
-    jobs = [partial(_train_one, s, seed, parts[s.part], places, logger) for s in variants for seed in s.seeds]
+    jobs = [
+        partial(_train_one, (s, place), seed, parts[s.part], places, logger)
+        for place, s in enumerate(variants)
+        for seed in s.seeds
+    ]
     side_by_side(jobs, workers if training.device(variants[0].train.device).type == "cpu" else 1)
 
 
-def _train_one(s: RunSettings, seed: int, opened: Opened, places: Places, logger: Logger) -> None:
+def _train_one(which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger) -> None:
+    s, place = which
     where, rows = training.device(s.train.device), opened.sides.rows("train")
     if s.train.standardise == "unit":
         standardisation = loaders.to_unit(opened.bundle.meta)
     else:
         standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
-    run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s))
+    run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s), place)
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
     if s.kind == "classifiers":
@@ -123,7 +129,8 @@ def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> 
     s, bundle, member = run.settings, run.opened.bundle, artifact.member(seed, run.settings.value)
     module = catalog.load("classifiers", s.model)
     p = parse(module.Params, s.model_settings, f"classifiers.{s.model}")
-    rows = np.sort(np.concatenate([run.opened.sides.rows(side) for side in ("train", "validation")]))
+    train, validation, test = (run.opened.sides.rows(side) for side in splits.SIDES)
+    rows = np.setdiff1d(np.union1d(train, validation), test)  # where the test rows choose, they still teach nothing
     log.info("run %s, %s: %s train rows", s.run, member, len(rows))
     with logger(member):
         if module.ACCEPTS == "signal":
@@ -227,5 +234,5 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
         frontend=s.frontend, frontend_settings=s.frontend_settings, encoding=s.encoding,
-        encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""),
+        encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""), place=run.place,
     )  # fmt: skip

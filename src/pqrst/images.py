@@ -53,10 +53,11 @@ def _images(function: Any, bundle: Bundle, p: Any, part: slice) -> np.ndarray:
 
 
 def _steps(pictures: Iterable[np.ndarray]) -> Steps:
-    """Spread the range that all pictures have, channel by channel, over a byte; a flat channel gets steps of one."""
+    """Spread the range that all pictures have, channel by channel, over a byte; of a flat channel its one value is a step."""
     ends = [(images.min(axis=(0, 2, 3)), images.max(axis=(0, 2, 3))) for images in pictures]
     low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
-    gain = LEVELS / np.where(high > low, high - low, LEVELS).astype(np.float64)
+    flat = np.where(low == 0, 1, np.abs(low)) * LEVELS
+    gain = LEVELS / np.where(high > low, high - low, flat).astype(np.float64)
     return Steps(gain, np.rint(-low * gain))
 
 

@@ -86,7 +86,8 @@ def window_of(contract: Contract) -> Window:
     """Give how the run's rows were cut; a run that cannot be asked about a bare recording is refused."""
     if tuple(contract.input["axes"]) != ("row", "lead", "time") or contract.side:
         raise DataError(
-            f"run {contract.run} takes more than a signal ({', '.join(contract.side) or 'images'}); ask a run over windows"
+            f"run {contract.run}{f' ({contract.value})' if contract.value else ''} takes more than a signal "
+            f"({', '.join(contract.side) or 'images'}); ask a network that takes signals alone"
         )
     window = parse(Window, contract.input["settings"], f"contract of {contract.run}: input.settings")
     if window.cut not in ("equal", "whole"):
@@ -107,17 +108,33 @@ def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> P
     # a run whose settings name no rate learned at its database's own
     made = windows.prepared(one if window.rate else windows.at_rate(one, fs), window)
     length = made.signal.shape[1]
-    if window.cut == "equal" and length < window.samples:
-        raise RecordError(
-            record.record, f"it lasts {length / fs:.1f} s, a window {window.samples / fs:g} s; give a longer recording"
-        )
+    _check_length(record, length, window, contract)
     cut = windows.stepped(made.signal, window) if window.cut == "equal" else _covered(made.signal, window)
     rows, start = cut
     notes = [] if record.fs == fs else [f"resampled from {record.fs:g} to {fs:g} Hz"]
+    if window.cut == "whole" and length < window.samples:
+        notes.append(f"filled up with zeros from {length / fs:.1f} to {window.samples / fs:g} s")
+    if window.from_start and length > window.samples:
+        notes.append(f"only the first {window.samples / fs:g} s count")
     notes += [f"lead {there} stands for {here}" for here, there in chosen.items() if here != there]
     return Prepared(
         record.record, _as_stored(rows, contract), start, made.signal, fs, chosen, (*notes, *record.quality)
     )
+
+
+def _check_length(record: Record, length: int, window: Window, contract: Contract) -> None:
+    """Refuse a recording that is shorter than a window of fixed length, or ends before what is drawn of it begins."""
+    fs = float(contract.input["fs"])
+    if window.cut == "equal" and length < window.samples:
+        raise RecordError(
+            record.record, f"it lasts {length / fs:.1f} s, a window {window.samples / fs:g} s; give a longer recording"
+        )
+    first = max(contract.encoding_settings.get("start", 0), contract.model_settings.get("start", 0))
+    if length <= first:
+        raise RecordError(
+            record.record,
+            f"it lasts {length / fs:.1f} s, the run looks from {first / fs:g} s on; give a longer recording",
+        )
 
 
 def _chosen_leads(record: Record, contract: Contract, renamed: Mapping[str, str]) -> dict[str, str]:
@@ -176,7 +193,9 @@ def _fault(lead: np.ndarray, fs: float) -> str:
 
 
 def _covered(signal: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a recording, however long, into as many pieces as cover it."""
+    """Cut a recording, however long, into as many pieces as cover it; or take its beginning, where the run learned that alone."""
+    if window.from_start:
+        return windows.pieces(signal[:, : window.samples], window.samples, 1)
     return windows.pieces(signal, window.samples, max(window.pieces, -(-signal.shape[1] // window.samples)))
 
 

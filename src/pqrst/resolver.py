@@ -32,7 +32,7 @@ def resolve(s: Settings) -> dict[str, list[RunSettings]]:
     for key in s.train:
         known(key, {f.name: f for f in fields(Train)}, "train")
     known(s.scope, {"all": 0} | s.systems | s.runs, "scope")
-    for key, entries in (("loss", s.losses), ("frontend", s.frontends)):
+    for key, entries in (("loss", s.losses), ("frontend", {"": 0} | s.frontends)):
         if key in overrides:
             known(overrides[key], entries, key)
     taken: dict[str, list[str]] = {key: [] for key in overrides}
@@ -109,8 +109,7 @@ def _pinned(s: Settings, name: str, layers: Mapping[str, Any], label: str, point
     """Lay a run's own `set`, and that of one of its arms or values, on top of all other layers."""
     pinned = s.runs[name].set | dict(point)
     parts = {key: pinned.pop(key) for key in ("model", "drawing", "frontend") if key in pinned}
-    arm = label.partition("/")[0] if s.runs[name].arms else ""
-    run, path = replace(s.runs[name], **parts), f"runs.{name}" + (f".arms.{arm}" if arm else "")
+    run, path = replace(s.runs[name], **parts), _path(s.runs[name], name, label)
     task = _check_run(s, run, path)
     above = dict(layers) | {"frontend": parts.get("frontend", layers["frontend"])}
     known(above["frontend"], {"": 0} | s.frontends, f"{path}.frontend")
@@ -121,8 +120,22 @@ def _pinned(s: Settings, name: str, layers: Mapping[str, Any], label: str, point
         "losses": {k: dict(v or {}) for k, v in s.losses.items()},
     }
     _pin(above, own, pinned, path)
-    above["train.epochs"] = min(above["train.epochs"], s.profiles[s.profile].most_epochs or above["train.epochs"])
     return _finish(s, run, (name, task, label), above, own)
+
+
+def _path(run: Run, name: str, label: str) -> str:
+    """Name the run, or its arm that a label begins with, for an error message."""
+    return f"runs.{name}.arms.{label.partition('/')[0]}" if run.arms else f"runs.{name}"
+
+
+def _of(path: str) -> str:
+    """Name where the settings of a run stand, or those of its arm."""
+    return path if ".arms." in path else f"{path}.set"
+
+
+def _before(path: str) -> str:
+    """Begin a message about a component's setting with the arm that it came from."""
+    return f"{path}: " if ".arms." in path else ""
 
 
 def _drawn(s: Settings, run: Run) -> dict[str, Any]:
@@ -188,25 +201,26 @@ def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, 
             settings["losses"][rest.split(".")[0]][rest.split(".")[1]] = value
         else:
             known = ["loss", "part", "model", "frontend", "drawing", *(f"train.{f.name}" for f in fields(Train))]
-            place = path if ".arms." in path else f"{path}.set"
-            raise SettingsError(f"{place}.{key} is not a setting; {nearest(key, known)}")
+            raise SettingsError(f"{_of(path)}.{key} is not a setting; {nearest(key, known)}")
 
 
 def _finish(
     s: Settings, run: Run, which: tuple[str, str, str], layers: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> RunSettings:
     (name, task, value), loss = which, layers["loss"]
-    path = f"runs.{name}"
+    path = _path(s.runs[name], name, value)
     given = {key.removeprefix("train."): value for key, value in layers.items() if key.startswith("train.")}
-    known(loss, s.losses, f"{path}.set.loss")
+    known(loss, s.losses, f"{_of(path)}.loss")
     part, parts = str(layers.get("part", "")), s.datasets[run.dataset].splits[run.split].parts
-    known(part, dict.fromkeys(parts or [""]), f"{path}.set.part")
+    known(part, dict.fromkeys(parts or [""]), f"{_of(path)}.part")
     if task not in catalog.load("losses", loss).TASKS:
         raise SettingsError(f"{path}: the loss {loss} has no {task}-label form, and {run.dataset} is {task}-label")
     train = parse(Train, given, f"{path}.train")
+    train = replace(train, epochs=min(train.epochs, s.profiles[s.profile].most_epochs or train.epochs))
     kind = _kind(s, run.model)
-    model = component((kind, run.model), settings["model"], f"{kind}.{run.model}")
-    losses = component(("losses", loss), settings["losses"][loss], f"losses.{loss}")
+    arm = _before(path)
+    model = component((kind, run.model), settings["model"], f"{arm}{kind}.{run.model}")
+    losses = component(("losses", loss), settings["losses"][loss], f"{arm}losses.{loss}")
     frontend = _optional(("frontends", layers["frontend"]), settings["frontend"], path)
     drawn_by = s.drawings[run.drawing].encoding if run.drawing else ""
     encoding = _optional(("encodings", drawn_by), settings["drawing"], path)
@@ -229,9 +243,12 @@ class _Part:
 
 def _optional(which: tuple[str, str], given: Mapping[str, Any], path: str) -> _Part:
     kind, name = which
+    if not name and given:
+        word = {"frontends": "frontend", "encodings": "drawing"}[kind]
+        raise SettingsError(f"{_of(path)}.{word}.{next(iter(given))} is set, but no {word} is; name one, or remove it")
     if not name:
         return _Part()
-    return _Part(asdict(component(which, given, f"{path}.{kind[:-1]}")), catalog.digests(kind, name))
+    return _Part(asdict(component(which, given, f"{_before(path)}{kind}.{name}")), catalog.digests(kind, name))
 
 
 def _weights(file: str, model: str) -> dict[str, str]:
@@ -265,9 +282,8 @@ def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> Non
 def _check_columns(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, path: str) -> None:
     """Check the scores that a table's columns name, and the values before them."""
     known(table.tested, table.scores, f"{path}.tested")
-    made = {one.value for row in table.rows if row.run in resolved for one in resolved[row.run]}
-    prefixes = {f"{row.value}/" if row.value else "" for row in table.rows}
-    values = {value.removeprefix(prefix): 0 for value in made for prefix in prefixes if value.startswith(prefix)}
+    made = [one for row in table.rows if row.run in resolved for one in resolved[row.run]]
+    values = {one.value.partition("/")[2] if s.runs[one.run].arms else one.value: 0 for one in made}
     for column in (*table.scores, *(cell for row in table.rows for cell in row.published)):
         value, _, score = column.rpartition("/")
         if value:
@@ -282,6 +298,11 @@ def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Ta
     values = [found.value for found in resolved[row.run]]
     if s.runs[row.run].arms:
         known(row.value, s.runs[row.run].arms, f"{path}.value")
+        if s.runs[row.run].over and any("/" not in column for column in table.scores):
+            over = next(iter(s.runs[row.run].over))
+            raise SettingsError(
+                f"{path}: run {row.run} is made over {over} too; name one before each score, as one/score"
+            )
     elif row.value not in values and any("/" not in column for column in table.scores):
         raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
 

@@ -144,7 +144,7 @@ def _by_patient(
 
 def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) -> None:
     """Write the curves of the first network as tables for DVC's page, and every figure as PNG."""
-    folders = artifact.members(trained)
+    folders = sorted(artifact.members(trained), key=lambda folder: artifact.read_contract(folder).place)
     opened = parts[artifact.read_contract(folders[0]).part]
     classes = opened.bundle.meta.classes
     page = Page(plots, trained.name, opened.bundle.meta.synthetic)
@@ -166,7 +166,8 @@ def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) ->
     logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in shown}
     histories = {name: pd.read_csv(file) for name, file in logs.items() if file.exists()}
     if histories:
-        figures.learning(histories, page.title("loss"), plots / "learning.png", page.note)
+        of_all = f", {len(shown)} of {len(folders)} networks" if len(shown) < len(folders) else ""
+        figures.learning(histories, page.title(f"loss{of_all}"), plots / "learning.png", page.note)
     shares = sides.shares(opened.sides, opened.bundle)
     page.keep(shares, "shares")
     heading = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"

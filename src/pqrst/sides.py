@@ -33,7 +33,7 @@ class Sides:
     @property
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
-        chosen = "the test rows chose the epoch; " if self.told["test_chooses"] else ""
+        chosen = "the test rows chose the epoch and the temperature; " if self.told["test_chooses"] else ""
         return chosen + self._shared
 
     @property
@@ -41,6 +41,8 @@ class Sides:
         shared = sum("test" in sides for sides in self.told["overlap"].values())
         if self.told["by"] == "group" and not self.told["groups_shared"]:
             unknown = self.told["patients_unknown"]
+            if not self.told["patients"]:
+                return "patients unknown, no recording or signal on two sides"
             told = f"; {unknown} rows are of unknown patients" if unknown else ""
             return f"no recording or signal on two sides, no patient of those known{told}"
         if self.told["patients_unknown"]:
@@ -127,8 +129,8 @@ def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, pat
     drawn = (made == splits.TRAIN) & ~np.isin(group, group[np.isin(fold, s.whole)])
     if not drawn.any():
         return made
-    rest = 1 - s.test_share
-    shares = (rest * (1 - s.validation), rest * s.validation, s.test_share)
+    rest, held = 1 - s.test_share, 0.0 if s.test_chooses else s.validation
+    shares = (rest * (1 - held), rest * held, s.test_share)
     counted = np.column_stack([labels > 0, fold[:, None] == present]).astype(np.int64)
     here = np.where(drawn, made, np.int8(splits.UNUSED))
     dealt = splits.hold_out_by_group(here, counted, group, shares, np.random.default_rng(s.seed))

@@ -314,12 +314,12 @@ def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
 
 
 def _cell(shown: Shown, kind: str, column: str) -> str:
-    """Print the mean and spread of a score; of epochs how often one reached it, and when on average."""
+    """Print the mean and spread of a score; of epochs in how many of the trainings that have any it is reached, and when on average."""
     results, score = shown.of(kind, column)
-    values = _values(results, score)
+    values, trainings = _values(results, score), sum(bool(result.get("course")) for result in results)
     if not _asks(column):
         return _spread(values)
-    return f"{mean(values):.1f} ({len(values)} of {len(results)})" if values else "never" if results else ""
+    return f"{mean(values):.1f} ({len(values)} of {trainings})" if values else "never" if trainings else ""
 
 
 def _flag(results: Results, score: str) -> str:
