@@ -232,7 +232,7 @@ def main(folder: Path, rounds: int) -> None:
     )
     for case in CASES:
         apart(write_rows, case, folder / case.name)
-        for encoding in ("lead_rows", "gramian", "spectrogram", "scalogram"):
+        for encoding in ("lead_rows", "gramian", "stft", "cwt"):
             turns: dict[str, list[Turn]] = {dtype: [] for dtype in WAYS}
             for dtype in WAYS * rounds:
                 turns[dtype].append(turn(Way(case, encoding, dtype, folder / case.name), run))

@@ -44,8 +44,8 @@ PANELS = (
     Panel("gramian", "difference: sin(φᵢ − φⱼ)", {"size": SIZE, "method": "difference"}, "RdBu_r"),
     Panel("markov", "chance of a step, 8 bins", {"size": SIZE}),
     Panel("recurrence", "distance of points, dimension 3", {"size": SIZE, "dimension": 3, "delay": 4}, "viridis_r"),
-    Panel("spectrogram", "short-time Fourier, log power", {"size": SIZE}, side="Hz"),
-    Panel("scalogram", "Morlet wavelets, log power", {"size": SIZE}, side="Hz"),
+    Panel("stft", "short-time Fourier, log power", {"size": SIZE}, side="Hz"),
+    Panel("cwt", "Morlet wavelets, log power", {"size": SIZE}, side="Hz"),
 )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def show(axes: Axes, panel: Panel, drawn: np.ndarray) -> None:
 
 def along(panel: Panel) -> np.ndarray:
     """Give where whole seconds lie between the left, 0, and the right, 1."""
-    if panel.name != "spectrogram":
+    if panel.name != "stft":
         return SECOND / SECONDS
     window, step = 0.25, 0.02  # s, the defaults; a column stands for the middle of a window
     return (SECOND - window / 2 + step / 2) / (SECONDS - window + step)
@@ -105,10 +105,10 @@ def heights(panel: Panel) -> tuple[np.ndarray, list[str]]:
         )  # stretched to 48 rows, the first and the last lead at the ends
     if panel.name == "stacked_leads":
         return (leads + 0.5) / len(LEADS), list(LEADS)
-    if panel.name == "scalogram":
+    if panel.name == "cwt":
         marks = np.array([1, 2, 5, 10, 20, 40])
         return 1 - np.log(marks) / np.log(40), list(map(str, marks))
-    if panel.name == "spectrogram":
+    if panel.name == "stft":
         marks = np.arange(0, 41, 10)
         return 1 - (marks + 2) / 44, list(map(str, marks))  # eleven rows of 4 Hz, around 0 to 40
     return along(panel), [f"{one:g}" for one in SECOND]

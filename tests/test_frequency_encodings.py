@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.signal import spectrogram as scipy_spectrogram
 
-from pqrst.encodings import _matrix, scalogram, spectrogram
+from pqrst.encodings import _matrix, cwt, stft
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
 
@@ -28,7 +28,7 @@ def wave(frequency, height, fs, samples):
 def test_the_density_is_that_of_scipy(fs, window, step):
     """Agree on windows of even and odd length, step by step or sample by sample."""
     x = RANDOM.normal(size=(2, 187))
-    found = spectrogram.density(torch.as_tensor(x), fs, spectrogram.Params(window=window, step=step, limit=0))
+    found = stft.density(torch.as_tensor(x), fs, stft.Params(window=window, step=step, limit=0))
     length = round(window * fs)
     overlap = length - max(round(step * fs), 1)
     _, _, expected = scipy_spectrogram(x, fs, window="hann", nperseg=length, noverlap=overlap)
@@ -40,17 +40,17 @@ def test_the_picture_is_the_density_upside_down():
     x = RANDOM.normal(size=(2, 56))  # 16 + 8 · 5
     _, _, expected = scipy_spectrogram(x, 100.0, window="hann", nperseg=16, noverlap=11)
     settings = {"size": 9, "window": 0.16, "step": 0.05, "limit": 0}
-    np.testing.assert_allclose(draw(spectrogram, x, 100.0, log=False, **settings), expected[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(draw(stft, x, 100.0, log=False, **settings), expected[:, ::-1], rtol=1e-6)
     logarithm = np.log10(expected[:, ::-1] + 1e-8)
-    np.testing.assert_allclose(draw(spectrogram, x, 100.0, **settings), logarithm, rtol=1e-6, atol=1e-6)
-    single = draw(spectrogram, x.astype(np.float32), 100.0, **settings)
+    np.testing.assert_allclose(draw(stft, x, 100.0, **settings), logarithm, rtol=1e-6, atol=1e-6)
+    single = draw(stft, x.astype(np.float32), 100.0, **settings)
     np.testing.assert_allclose(single, logarithm, atol=1e-3)
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(0, 9), (100, 9), (50, 9), (49, 8), (12.5, 3), (1, 1)])
 def test_frequencies_above_the_limit_are_left_out(limit, kept):
     """Keep 0, 6.25, 12.5 Hz and so on, up to the limit itself."""
-    found = spectrogram.density(torch.zeros(1, 56), 100.0, spectrogram.Params(window=0.16, limit=limit))
+    found = stft.density(torch.zeros(1, 56), 100.0, stft.Params(window=0.16, limit=limit))
     assert found.shape[1] == kept
 
 
@@ -58,24 +58,24 @@ def test_the_limit_itself_is_kept_whatever_its_rounding():
     """Keep each frequency of windows of 5 to 50 samples when it is the limit."""
     for length in range(5, 51):
         for place in range(1, length // 2 + 1):
-            assert spectrogram._kept(length, 360.0, place * 360.0 / length) == place + 1
+            assert stft._kept(length, 360.0, place * 360.0 / length) == place + 1
 
 
 def test_a_window_longer_than_the_signal_is_shortened():
     """Draw 20 samples with a window of 25 as with one of 20: one column, stretched."""
     x = RANDOM.normal(size=(1, 20))
-    found = draw(spectrogram, x, 100.0, window=0.25)
-    assert np.array_equal(found, draw(spectrogram, x, 100.0, window=0.2))
+    found = draw(stft, x, 100.0, window=0.25)
+    assert np.array_equal(found, draw(stft, x, 100.0, window=0.2))
     assert np.ptp(found, axis=-1).max() == 0
 
 
-@pytest.mark.parametrize("module", [spectrogram, scalogram])
+@pytest.mark.parametrize("module", [stft, cwt])
 def test_a_wave_shows_at_its_frequency_and_time(module):
     """See 8 Hz early and 32 Hz late, each in its half of the picture and in its place between bottom and top."""
     x = np.concatenate([wave(8, 1, 200, 400), wave(32, 1, 200, 400)], axis=1)
     found = draw(module, x, 200.0, log=False)[0]
     rows = found[:, [16, 48]].argmax(axis=0)
-    if module is scalogram:
+    if module is cwt:
         assert FREQUENCIES[rows] == pytest.approx([8, 32], rel=0.03)
     else:
         assert rows == pytest.approx(64 * (1 - (np.array([8, 32]) + 2) / 44), abs=2)  # rows of 4 Hz, from −2 to 42
@@ -85,7 +85,7 @@ def test_a_wave_shows_at_its_frequency_and_time(module):
 @pytest.mark.parametrize("place", [10, 40])
 def test_power_in_a_scalogram_is_the_squared_height(fs, samples, place):
     """Read 2² off the middle of a wave of 2 mV, whatever its frequency."""
-    found = draw(scalogram, wave(FREQUENCIES[place], 2, fs, samples), fs, log=False)[0]
+    found = draw(cwt, wave(FREQUENCIES[place], 2, fs, samples), fs, log=False)[0]
     assert found[place, 20:44] == pytest.approx(4, rel=0.01)
     assert found[:, 32].argmax() == place
 
@@ -108,18 +108,18 @@ def test_the_scalogram_is_that_of_direct_convolution(fs, samples, omega):
     slow = np.stack([by_convolution(x, f, fs, omega) for f in FREQUENCIES])
     expected = _matrix.fit(torch.from_numpy(slow), 64).numpy()
     for given in (x, x.astype(np.float32)):
-        found = draw(scalogram, given[None], fs, log=False, omega=omega)[0]
+        found = draw(cwt, given[None], fs, log=False, omega=omega)[0]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.max())
-    logarithm = draw(scalogram, x[None], fs, omega=omega)[0]
+    logarithm = draw(cwt, x[None], fs, omega=omega)[0]
     np.testing.assert_allclose(logarithm, np.log10(expected + 1e-6), atol=1e-4)
 
 
 def test_power_is_looked_at_now_and_then_in_a_long_signal():
     """Look at every fourth sample where a column holds 78, at the very numbers that stand there."""
     x = RANDOM.normal(size=5000)
-    found = draw(scalogram, x[None], 500.0, log=False)[0]
+    found = draw(cwt, x[None], 500.0, log=False)[0]
     for place in (0, 20, 63):
-        every = scalogram.step(FREQUENCIES[place], 500.0, 5000, 64)
+        every = cwt.step(FREQUENCIES[place], 500.0, 5000, 64)
         assert every == 4
         slow = by_convolution(x, FREQUENCIES[place], 500.0, 6.0)
         looked = _matrix.fit(torch.from_numpy(slow[::every].copy()), 64).numpy()
@@ -130,11 +130,11 @@ def test_power_is_looked_at_now_and_then_in_a_long_signal():
 @pytest.mark.parametrize(("frequency", "every"), [(1, 16), (10, 16), (20, 8), (30, 8), (200, 1)])
 def test_no_power_changes_between_two_looks(frequency, every):
     """Look at least twice in a period, and at least sixteen times in a column."""
-    assert scalogram.step(frequency, 500.0, 20_000, 64) == every
-    assert scalogram.step(frequency, 500.0, 240, 64) == 1
+    assert cwt.step(frequency, 500.0, 20_000, 64) == every
+    assert cwt.step(frequency, 500.0, 240, 64) == 1
 
 
-@pytest.mark.parametrize("module", [spectrogram, scalogram])
+@pytest.mark.parametrize("module", [stft, cwt])
 def test_silence_is_the_logarithm_of_the_floor(module):
     """Draw a flat lead, at whatever level, as nothing."""
     for level in (0.0, 0.1, -3.0):
@@ -143,7 +143,7 @@ def test_silence_is_the_logarithm_of_the_floor(module):
 
 
 @pytest.mark.parametrize("log", [True, False])
-@pytest.mark.parametrize("module", [spectrogram, scalogram])
+@pytest.mark.parametrize("module", [stft, cwt])
 def test_gradients_are_those_of_the_formulas(module, log):
     """Agree with differences."""
     x = torch.as_tensor(RANDOM.normal(size=(1, 1, 40))).requires_grad_()
@@ -154,11 +154,11 @@ def test_gradients_are_those_of_the_formulas(module, log):
 @pytest.mark.parametrize(
     ("module", "given", "says"),
     [
-        (spectrogram, {"window": 0}, "window must be above 0"),
-        (spectrogram, {"floor": 0}, "floor must be above 0: silence has no logarithm"),
-        (scalogram, {"floor": 0}, "floor must be above 0: silence has no logarithm"),
-        (scalogram, {"low": 40, "high": 40}, "low and high must be 0 < low < high, got 40 and 40 Hz"),
-        (scalogram, {"low": 0}, "low and high must be 0 < low < high, got 0 and 40 Hz"),
+        (stft, {"window": 0}, "window must be above 0"),
+        (stft, {"floor": 0}, "floor must be above 0: silence has no logarithm"),
+        (cwt, {"floor": 0}, "floor must be above 0: silence has no logarithm"),
+        (cwt, {"low": 40, "high": 40}, "low and high must be 0 < low < high, got 40 and 40 Hz"),
+        (cwt, {"low": 0}, "low and high must be 0 < low < high, got 0 and 40 Hz"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(module, given, says):
@@ -170,6 +170,6 @@ def test_settings_that_do_not_fit_are_refused(module, given, says):
 def test_frequencies_that_the_samples_do_not_hold_are_refused():
     """Say how high they may be."""
     with pytest.raises(
-        SettingsError, match=r"^encodings\.scalogram\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"
+        SettingsError, match=r"^encodings\.cwt\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"
     ):
-        draw(scalogram, np.zeros((1, 100)), 60.0)
+        draw(cwt, np.zeros((1, 100)), 60.0)

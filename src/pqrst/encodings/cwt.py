@@ -57,7 +57,7 @@ class Params:
 
 def shape(in_shape: tuple[int, int], p: Params) -> tuple[int, int, int]:
     """Give the shape of the picture of a signal (leads, samples)."""
-    samples(in_shape, p.start, p.length, "encodings.scalogram")
+    samples(in_shape, p.start, p.length, "encodings.cwt")
     return in_shape[0], p.size, p.size
 
 
@@ -66,7 +66,7 @@ def encode(signals: Tensor, fs: float, p: Params) -> Tensor:
     shape((signals.shape[1], signals.shape[2]), p)
     if p.high > fs / 2:
         raise SettingsError(
-            f"encodings.scalogram.high is {p.high:g} Hz, but {fs:g} Hz samples hold at most {fs / 2:g} Hz"
+            f"encodings.cwt.high is {p.high:g} Hz, but {fs:g} Hz samples hold at most {fs / 2:g} Hz"
         )
     x = cut(floating(signals), p.start, p.length)  # (n, leads, length)
     x = x - x.mean(dim=-1, keepdim=True)

@@ -47,7 +47,7 @@ class Params:
 
 def shape(in_shape: tuple[int, int], p: Params) -> tuple[int, int, int]:
     """Give the shape of the picture of a signal (leads, samples)."""
-    samples(in_shape, p.start, p.length, "encodings.spectrogram")
+    samples(in_shape, p.start, p.length, "encodings.stft")
     return in_shape[0], p.size, p.size
 
 
