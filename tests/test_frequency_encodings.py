@@ -169,7 +169,5 @@ def test_settings_that_do_not_fit_are_refused(module, given, says):
 
 def test_frequencies_that_the_samples_do_not_hold_are_refused():
     """Say how high they may be."""
-    with pytest.raises(
-        SettingsError, match=r"^encodings\.cwt\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"
-    ):
+    with pytest.raises(SettingsError, match=r"^encodings\.cwt\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"):
         draw(cwt, np.zeros((1, 100)), 60.0)

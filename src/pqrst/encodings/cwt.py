@@ -65,9 +65,7 @@ def encode(signals: Tensor, fs: float, p: Params) -> Tensor:
     """Draw signals (n, leads, T) as pictures (n, leads, size, size)."""
     shape((signals.shape[1], signals.shape[2]), p)
     if p.high > fs / 2:
-        raise SettingsError(
-            f"encodings.cwt.high is {p.high:g} Hz, but {fs:g} Hz samples hold at most {fs / 2:g} Hz"
-        )
+        raise SettingsError(f"encodings.cwt.high is {p.high:g} Hz, but {fs:g} Hz samples hold at most {fs / 2:g} Hz")
     x = cut(floating(signals), p.start, p.length)  # (n, leads, length)
     x = x - x.mean(dim=-1, keepdim=True)
     plan = [(f, step(f, fs, x.shape[-1], p.size)) for f in np.geomspace(p.high, p.low, p.size)]
