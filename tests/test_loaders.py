@@ -268,8 +268,8 @@ def level(n=40, samples=187):
 
 
 def test_every_kind_of_augmentation_has_a_setting():
-    """Offer what the heartbeat original tried, and nothing at all."""
-    assert set(KINDS) == {"none"} | {
+    """Offer what the heartbeat original tried, the changes of HeartResearch, and nothing at all."""
+    assert set(KINDS) == {"none", "transforms"} | {
         f"noise{scale}{mask}" for scale in ("", "_scale") for mask in ("", "_mask", "_mask2")
     }
 
@@ -280,7 +280,7 @@ def test_no_augmentation_gives_the_rows_back():
     assert augment(x, Augmentation("none"), np.random.default_rng(0)) is x
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "none"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("noise")])
 def test_augmented_rows_have_their_noise_their_scale_and_their_masks(kind):
     """Measure 0.01 of noise, a tenth of scale, and stretches of 20 zeros: none, one, or two that may overlap."""
     x = level()
@@ -295,6 +295,20 @@ def test_augmented_rows_have_their_noise_their_scale_and_their_masks(kind):
     assert out[~masked].mean() == pytest.approx(LEVEL, rel=0.01)
     assert out[~masked].std() == pytest.approx(expected, rel=0.05)
     assert (x == LEVEL).all()
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_transforms_change_rows_in_mv_whatever_they_are_stored_in(published):
+    """Alter converter steps as the same rows in mV would be altered."""
+    mv = np.random.default_rng(1).normal(0, 0.5, (12, 2, 600)).astype(np.float32)
+    gain, zero = (200.0, 1000.0), (1024, -7)
+    steps = mv * np.array(gain, np.float32)[:, None] + np.array(zero, np.float32)[:, None]
+    plain = augment(mv, Augmentation("transforms", published=published), np.random.default_rng(0))
+    told = Augmentation("transforms", published=published, gain=gain, zero=zero)
+    stored = augment(steps, told, np.random.default_rng(0))
+    back = (stored - np.array(zero, np.float32)[:, None]) / np.array(gain, np.float32)[:, None]
+    assert not np.array_equal(plain, mv)
+    assert np.abs(back - plain).max() < 1e-3
 
 
 def test_a_mask_is_one_stretch_anywhere_in_each_row_and_lead():

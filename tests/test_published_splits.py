@@ -99,9 +99,15 @@ def test_where_test_rows_choose_they_are_the_validation_rows(tmp_path):
 def test_the_leak_tells_that_test_rows_chose(tmp_path):
     """Say it before whom the sides share, also where nobody is shared, and only where it is so."""
     alone = bundle([f"p{n}" for n in range(120)])
-    assert made(tmp_path, PUBLISHED, alone).leak == "the test rows chose the epoch; no patient on two sides"
+    assert (
+        made(tmp_path, PUBLISHED, alone).leak
+        == "the test rows chose the epoch and the temperature; no patient on two sides"
+    )
     assert made(tmp_path, DRAWN, alone).leak == "no patient on two sides"
-    assert made(tmp_path, PUBLISHED, bundle([""] * 120)).leak == "the test rows chose the epoch; patients unknown"
+    assert (
+        made(tmp_path, PUBLISHED, bundle([""] * 120)).leak
+        == "the test rows chose the epoch and the temperature; patients unknown"
+    )
 
 
 def test_what_was_learned_takes_in_the_rows_that_chose(tmp_path):
@@ -155,7 +161,7 @@ def test_a_split_may_have_published_parts_and_a_clean_one(tmp_path):
     )  # fmt: skip
     parts = parts_of(whole, "splits.x")
     assert list(parts) == ["8-1", "clean"]
-    assert made(tmp_path, parts["8-1"]).leak.startswith("the test rows chose the epoch; ")
+    assert made(tmp_path, parts["8-1"]).leak.startswith("the test rows chose the epoch and the temperature; ")
     clean = made(tmp_path, parts["clean"])
     assert clean.leak == "no recording or signal on two sides, no patient of those known"
     assert len(clean.rows("validation")) > 0
@@ -200,7 +206,7 @@ def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     said = artifact.load(folder).logits(data.bundle.x[test]).argmax(axis=1)
     best = history.set_index("epoch")["validation_accuracy"]
     assert best[contract.best_epoch] == best.max() == pytest.approx((said == data.bundle.y[test]).mean())
-    assert contract.leak.startswith("the test rows chose the epoch; ")
+    assert contract.leak.startswith("the test rows chose the epoch and the temperature; ")
     assert contract.calibration.rows == len(test)
 
 

@@ -27,7 +27,7 @@ def test_every_job_runs_once(tmp_path, n, processes):
     def slow(name):
         def job():
             touch(tmp_path, name)()
-            time.sleep(0.3 if n > 1 else 0)
+            time.sleep(1.0 if n > 1 else 0)  # longer than it takes to start a process
 
         return job
 
