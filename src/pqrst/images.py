@@ -1,5 +1,6 @@
 """Encode the rows of a Bundle as images, a chunk at a time, stored in full or in fewer bits."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -14,7 +15,7 @@ from pqrst.arrays import Bundle, Meta, Writer
 from pqrst.console import track
 from pqrst.params import component
 
-CHUNK_ROWS = 256
+CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**23  # of pictures at once: whichever is fewer
 LEVELS = 255  # steps of a byte
 
 
@@ -32,9 +33,11 @@ def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
     p = component(("encodings", name), settings["settings"], f"encodings.{name}")
     function = catalog.load("encodings", name).encode
     draw = partial(_images, function, bundle, p)
-    parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(bundle.x), CHUNK_ROWS)]
+    shape = draw(slice(0, 1)).shape[1:]
+    size = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(shape)))
+    parts = [slice(start, start + size) for start in range(0, len(bundle.x), size)]
     steps = _steps(map(draw, parts)) if dtype == "uint8" else None
-    with Writer(folder, draw(slice(0, 1)).shape[1:], dtype) as writer:
+    with Writer(folder, shape, dtype) as writer:
         for part in track(parts, len(parts), "encode", "chunks"):
             writer.add(
                 _in_steps(draw(part), steps),
