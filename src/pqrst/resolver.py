@@ -357,7 +357,7 @@ def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, 
             known(given, s.databases, f"{path}.{key}")
     for given in profile.systems:
         known(given, s.systems, f"{path}.systems")
-    source = profile.sources.get(name, profile.source)
+    source = profile.sources.get(name) or profile.source
     told = {"database": name, "source": source, "settings": settings}
     if source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
         return told
