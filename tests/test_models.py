@@ -38,6 +38,7 @@ COUNTS = {  # spec 6; (model, input, classes): trainable parameters
     ("coupled_cnn", (1, 187), 5): 1_686_725,
     ("attention_cnn", (1, 3600), 2): 7_400_322,
     ("rhythm_cnn", (2, 240), 4): 13_364,
+    ("signal_cnn", (2, 240), 4): 241_796,
     ("incepse", (12, 1000), 5): 1_157_765,
     ("incepse", (12, 1000), 71): 1_191_623,
     ("incepse_meta", (12, 1000), 52): 934_564,
