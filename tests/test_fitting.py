@@ -15,7 +15,7 @@ import torch
 
 from pqrst import artifact, fitting, loaders, sides, training
 from pqrst.arrays import Bundle, Meta, Writer, digest
-from pqrst.decisions import fit_thresholds
+from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
@@ -285,6 +285,20 @@ def test_thresholds_are_fitted_to_validation_rows_and_stored(tmp_path, opened, b
     assert predictor.contract.thresholds != (0.5,) * 3
     decided = predictor.decide(probability)
     assert decided.tolist() == (probability >= np.float32(predictor.contract.thresholds)).astype(int).tolist()
+
+
+def test_temperature_and_thresholds_are_fitted_to_whole_recordings(tmp_path, opened):
+    """Average the calibrated probabilities of a recording's pieces, as evaluation does, before thresholds are chosen."""
+    given = several_labels(opened)
+    meta = replace(given.bundle.meta, settings={"cut": "whole", "samples": SAMPLES})
+    record = np.char.add("r", (np.arange(60) // 20).astype(str)) + np.array(["a", "b"])[given.bundle.y[:, 0]]
+    given = replace(given, bundle=replace(given.bundle, meta=meta, rows=given.bundle.rows.assign(record=record)))
+    predictor = artifact.load(fit(tmp_path, given, replace(LABELS, train=replace(PLAIN, thresholds="f1"))))
+    which, first = given.recordings(given.sides.rows("validation"))
+    assert predictor.contract.calibration.rows == len(first) < len(which)
+    probability = by_recording(predictor.probabilities(given.bundle.x[given.sides.rows("validation")]), which)
+    expected = fit_thresholds(probability, given.bundle.y[first], "f1")
+    assert predictor.contract.thresholds == pytest.approx(expected, abs=1e-6)
 
 
 def test_no_thresholds_are_stored_unless_asked_for(tmp_path, opened):

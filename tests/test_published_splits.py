@@ -87,12 +87,14 @@ def test_a_split_by_recording_may_draw_its_validation_rows(tmp_path):
         assert (given.y[validation] == label).sum() == int(count * 0.25)
 
 
-def test_where_test_rows_choose_they_are_the_validation_rows(tmp_path):
-    """Give the test rows as validation rows, and none of them as train rows."""
+def test_where_test_rows_choose_there_are_no_validation_rows(tmp_path):
+    """Choose by the test rows, none of which train; by the validation rows where there are some."""
     found = made(tmp_path, PUBLISHED)
-    assert found.rows("validation").tolist() == found.rows("test").tolist() != []
-    assert not set(found.rows("train")) & set(found.rows("validation"))
+    assert (found.chooses, found.rows("validation").tolist()) == ("test", [])
+    assert found.choosing().tolist() == found.rows("test").tolist() != []
+    assert not set(found.rows("train")) & set(found.choosing())
     other = made(tmp_path, DRAWN)
+    assert (other.chooses, other.choosing().tolist()) == ("validation", other.rows("validation").tolist())
     assert not set(other.rows("test")) & set(other.rows("validation"))
 
 
@@ -207,7 +209,7 @@ def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     best = history.set_index("epoch")["validation_accuracy"]
     assert best[contract.best_epoch] == best.max() == pytest.approx((said == data.bundle.y[test]).mean())
     assert contract.leak.startswith("the test rows chose the epoch and the temperature; ")
-    assert contract.calibration.rows == len(test)
+    assert (contract.calibration.rows, contract.calibration.fitted_on) == (len(test), "test")
 
 
 @pytest.mark.usefixtures("process")
@@ -300,7 +302,7 @@ def test_no_row_only_chooses_where_test_rows_do(tmp_path, split):
     apart, chosen = made(tmp_path / "a", split), made(tmp_path / "b", replace(split, test_chooses=True))
     assert chosen.told["rows"]["validation"] == 0 < apart.told["rows"]["validation"]
     assert len(chosen.rows("train")) + len(chosen.rows("test")) == sum(apart.told["rows"].values())
-    assert chosen.rows("validation").tolist() == chosen.rows("test").tolist()
+    assert chosen.choosing().tolist() == chosen.rows("test").tolist()
 
 
 def test_a_split_is_the_same_each_time(tmp_path):

@@ -285,6 +285,20 @@ def test_a_split_that_leaves_a_side_empty_is_not_learned_from(tmp_path):
         sides.open_data(save(tmp_path / "data", 8), tmp_path / "cut")
 
 
+RECORDS = pd.DataFrame({"record": ["x", "b", "a", "b", "c", "a"], "patient": "p"})
+
+
+@pytest.mark.parametrize(
+    ("cut", "which", "first"), [("whole", [0, 1, 0, 2, 1], [1, 2, 4]), ("equal", [0, 1, 2, 3, 4], [1, 2, 3, 4, 5])]
+)
+def test_pieces_are_numbered_by_their_recordings(cut, which, first):
+    """Count pieces of b, a, b, c, a as three recordings in the order of their first rows; windows of a long one stand alone."""
+    meta = replace(META, settings={"cut": cut})
+    opened = sides.Opened(Bundle(meta, np.zeros((6, 1, 4)), np.zeros(6), RECORDS), None, "", "")
+    found = opened.recordings(np.arange(1, 6))
+    assert [values.tolist() for values in found] == [which, first]
+
+
 def test_shares_list_every_class_on_every_side(tmp_path):
     """Six lines for two classes and three sides."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pqrst import __version__, windows
+from pqrst import __version__, decisions, windows
 from pqrst.arrays import Record
 from pqrst.artifact import Contract, Predictor
 from pqrst.errors import DataError, RecordError
@@ -71,14 +71,14 @@ def ask(predictor: Predictor, prepared: Prepared) -> Answer:
 
 def answered(predictor: Predictor, prepared: Prepared, found: np.ndarray) -> Answer:
     """Decide by the probabilities of the windows, for each and for the whole."""
-    overall = found.mean(axis=0, dtype=np.float64).astype(np.float32)
+    overall = decisions.by_recording(found, np.zeros(len(found), np.int64))
     return Answer(
         prepared,
         predictor.contract.classes,
         found,
         predictor.decide(found),
-        overall,
-        predictor.decide(overall[None])[0],
+        overall[0],
+        predictor.decide(overall)[0],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, convergence, evaluation, figures, inference, loaders, operating, sides
+from pqrst import artifact, convergence, decisions, evaluation, figures, inference, loaders, operating, sides
 from pqrst.arrays import Bundle, write_json
 from pqrst.sides import Opened
 
@@ -61,9 +61,8 @@ def _evaluate_one(
     predictor = artifact.load(folder)
     inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
     contract, opened = predictor.contract, parts[predictor.contract.part]
-    bundle, rows = opened.bundle, opened.sides.rows("test")
-    probability = _answers(predictor, bundle, rows)
-    probability, rows = _by_recording(probability, rows, bundle)
+    bundle = opened.bundle
+    probability, rows = _of_recordings(predictor, opened, opened.sides.rows("test"))
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
     result = evaluation.evaluate(labels, probability, decided, contract.classes, wanted)
     target.mkdir(parents=True, exist_ok=True)
@@ -89,6 +88,12 @@ def _course(folder: Path) -> dict[str, list[float]]:
     return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED}
 
 
+def _of_recordings(predictor: artifact.Predictor, opened: Opened, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the probabilities of the recordings that rows are pieces of, and the first row of each."""
+    which, first = opened.recordings(rows)
+    return decisions.by_recording(_answers(predictor, opened.bundle, rows), which), first
+
+
 def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
     """Give the probabilities of rows, read a part at a time."""
     side = bundle.side
@@ -104,10 +109,9 @@ def _of_labels(
     """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
     labels, probability, decided = found
     classes = predictor.contract.classes
-    bundle, rows = opened.bundle, opened.sides.rows("validation")
-    chosen = _answers(predictor, bundle, rows)
+    chosen, rows = _of_recordings(predictor, opened, opened.sides.choosing())
     points = [
-        operating.points(labels, probability, operating.thresholds_at(bundle.y[rows], chosen, least), classes)
+        operating.points(labels, probability, operating.thresholds_at(opened.bundle.y[rows], chosen, least), classes)
         .assign(target=least)
         for least in operating.SENSITIVITIES
     ]  # fmt: skip
@@ -118,18 +122,6 @@ def _of_labels(
         "intervals": evaluation.intervals(labels, probability, decided, about["patient"].to_numpy(str), classes),
         "subgroups": evaluation.subgroups(labels, probability, decided, about, classes),
     }
-
-
-def _by_recording(probability: np.ndarray, rows: np.ndarray, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
-    """Give a recording that was cut into pieces one answer, the mean over them, and its first row for the rest."""
-    if bundle.meta.settings.get("cut") != "whole":
-        return probability, rows
-    _, first, which = np.unique(bundle.rows["record"].to_numpy(str)[rows], return_index=True, return_inverse=True)
-    total = np.zeros((len(first), probability.shape[1]))
-    np.add.at(total, which, probability)
-    order = np.argsort(first)
-    mean = (total / np.bincount(which)[:, None])[order].astype(np.float32)
-    return mean, rows[first[order]]
 
 
 def _by_patient(

@@ -26,14 +26,22 @@ class Sides:
     told: Mapping[str, Any]
 
     def rows(self, side: str) -> np.ndarray:
-        """Give the row numbers of a side; where no row only chooses, the test rows do that too."""
-        side = "test" if side == "validation" and self.told["test_chooses"] else side
+        """Give the row numbers of a side."""
         return np.flatnonzero(self.sides == splits.SIDES.index(side))
+
+    @property
+    def chooses(self) -> str:
+        """Name the side that chooses the epoch, and that temperature and thresholds are fitted on."""
+        return "test" if self.told["test_chooses"] else "validation"
+
+    def choosing(self) -> np.ndarray:
+        """Give the row numbers of the side that chooses."""
+        return self.rows(self.chooses)
 
     @property
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
-        chosen = "the test rows chose the epoch and the temperature; " if self.told["test_chooses"] else ""
+        chosen = "the test rows chose the epoch and the temperature; " if self.chooses == "test" else ""
         return chosen + self._shared
 
     @property
@@ -183,6 +191,18 @@ class Opened:
     digest: str  # of both, so that a result says which data it came from
     learned: str  # the same without the test side: runs that differ only in what they are tested on share a training
 
+    def recordings(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Number the recordings that rows are pieces of: the recording of each row, and the first row of each recording.
+
+        Recordings are in the order of their first rows. A row that is no piece, such as a beat, is a recording by itself.
+        """
+        if self.bundle.meta.settings.get("cut") != "whole":
+            return np.arange(len(rows)), rows
+        names = self.bundle.rows["record"].to_numpy(str)[rows]
+        _, first, which = np.unique(names, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return np.argsort(order)[which], rows[first[order]]
+
 
 def open_data(data: Path, split: Path) -> Opened:
     """Open what a run learns from."""
@@ -201,12 +221,12 @@ def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
         raise DataError(
             f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
         )
-    empty = [side for side in splits.SIDES if not len(sides.rows(side))]
+    empty = [side for side in dict.fromkeys(("train", sides.chooses, "test")) if not len(sides.rows(side))]
     if empty:
         raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")
     task = sides.told["task_of"]
     bundle = of_task(of_classes(bundle, sides.told["classes"]), None if task is None else LabelTask(**task))
-    unseen = splits.TEST if not sides.told["test_chooses"] else splits.UNUSED
+    unseen = splits.UNUSED if sides.chooses == "test" else splits.TEST
     seen = np.where(sides.sides == unseen, splits.UNUSED, sides.sides).tobytes()
     learned = hashlib.sha256(f"{rows}{bundle.meta.classes}{task or ''}".encode() + seen).hexdigest()
     return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)
