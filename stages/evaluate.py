@@ -5,8 +5,8 @@ from pathlib import Path
 import _stage
 from pqrst import scoring
 from pqrst.console import log
+from pqrst.opened import open_parts
 from pqrst.resolved import read_resolved
-from pqrst.sides import open_parts
 
 
 def main(*, trained: Path, data: Path, split: Path, scores: Path, out: Path, plots: Path, metrics: Path) -> None:

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from pqrst import artifact, fitting, loaders, sides, training
-from pqrst.arrays import Bundle, Meta, Writer, digest
+from pqrst.arrays import Bundle, Meta, Writer, digest, read
 from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
 from pqrst.loaders import Standardisation, Streamed
+from pqrst.opened import open_parts
 from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
 
@@ -62,13 +63,13 @@ def data(tmp_path_factory):
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(meta)
-    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
+    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
     return folder
 
 
 @pytest.fixture(scope="module")
 def opened(data):
-    return sides.open_data(data / "x", data / "split")
+    return open_parts(data / "x", data / "split", [""])[""]
 
 
 @contextmanager
@@ -429,8 +430,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_fitting as t
-from pqrst import fitting, sides
-opened = sides.open_data(Path({data!r}) / "x", Path({data!r}) / "split")
+from pqrst import fitting
+from pqrst.opened import open_parts
+opened = open_parts(Path({data!r}) / "x", Path({data!r}) / "split", [""])[""]
 fitting.train([t.RUN], {{'': opened}}, fitting.Places(Path({out!r}), Path({out!r} + "-scratch")), t.silent, int(sys.argv[1]))
 """
 

@@ -20,12 +20,12 @@ from pqrst import (
     params,
     resolved,
     resolver,
-    sides,
     tables,
     training,
     windows,
 )
 from pqrst.errors import SettingsError
+from pqrst.labels import of_task
 from pqrst.parsing import parse
 
 ROOT = Path(__file__).parents[1]
@@ -195,7 +195,7 @@ def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
     """Build each network on what it sees of its input, and let one batch move every weight that has a gradient."""
     torch.manual_seed(0)
     module, loss = catalog.load("models", run.model), catalog.load("losses", run.loss)
-    bundle = sides.of_task(tiny[run.input], task_of(run))
+    bundle = of_task(tiny[run.input], task_of(run))
     shape = training.crop_of(run.train).shape(bundle.x.shape[1:])
     model = networks.build(run, shape, len(bundle.meta.classes), bundle.meta.fs)
     criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from pqrst import artifact, fitting, loaders, sides, splits, training, windows
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest
+from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
+from pqrst.opened import open_parts
 from pqrst.params import Split, Train, Window, parts_of
 from pqrst.resolved import RunSettings
 
@@ -63,7 +64,7 @@ def opened(folder, split, given=None, name="cut"):
             writer.add(given.x, given.y, given.rows)
             writer.finish(META)
     sides.write(given, "cut", split, folder / name)
-    return sides.open_data(folder / "x", folder / name)
+    return open_parts(folder / "x", folder / name, [""])[""]
 
 
 def test_a_published_split_is_by_recording_whoever_they_are(tmp_path):
@@ -359,6 +360,6 @@ def test_the_rows_tell_that_they_are_beginnings(tmp_path):
     """Keep the setting with the rows, so that a recording is cut alike when it is predicted."""
     facts = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
     windows.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
-    found = sides.read_bundle(tmp_path / "x")
+    found = read(tmp_path / "x")
     assert found.meta.settings["from_start"] is True
     assert found.x[0, 0].tolist() == [0, 1, 2, 3]

@@ -11,10 +11,11 @@ import torch
 from scipy.special import softmax
 
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
-from pqrst.arrays import Meta, Writer, digest
+from pqrst.arrays import Meta, Writer, digest, read
 from pqrst.artifact import Contract
 from pqrst.loaders import Standardisation
 from pqrst.models import simple_cnn
+from pqrst.opened import open_parts
 from pqrst.params import Split
 
 SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
@@ -32,8 +33,8 @@ def write_data(folder):
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(META)
-    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
-    return sides.open_data(folder / "x", folder / "split")
+    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+    return open_parts(folder / "x", folder / "split", [""])[""]
 
 
 def write_member(folder, seed, opened):
@@ -224,8 +225,8 @@ def write_several(folder):
         writer.finish(SEVERAL)
     for part in ("one", "two"):
         held = FOLDS if part == "one" else replace(FOLDS, test=("validation",), held=("test",))
-        sides.write(sides.read_bundle(folder / "x"), f"official/{part}", held, folder / "split" / part)
-    return sides.open_parts(folder / "x", folder / "split", ["one", "two"])
+        sides.write(read(folder / "x"), f"official/{part}", held, folder / "split" / part)
+    return open_parts(folder / "x", folder / "split", ["one", "two"])
 
 
 def write_parts(folder, parts):

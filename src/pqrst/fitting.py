@@ -18,9 +18,9 @@ from pqrst.console import log
 from pqrst.decisions import Calibration, by_recording, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
+from pqrst.opened import Opened
 from pqrst.parsing import parse
 from pqrst.resolved import RunSettings
-from pqrst.sides import Opened
 from pqrst.workers import side_by_side
 
 Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pqrst import artifact, convergence, decisions, evaluation, figures, inference, loaders, operating, sides
 from pqrst.arrays import Bundle, write_json
-from pqrst.sides import Opened
+from pqrst.opened import Opened
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",

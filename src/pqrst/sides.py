@@ -1,10 +1,9 @@
 """A split as a folder: the side of every row, how it was made, and whom its sides share."""
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, LabelTask, digest, move_into_place, write_json
-from pqrst.arrays import read as read_bundle
+from pqrst.arrays import Bundle, LabelTask, move_into_place, write_json
 from pqrst.errors import DataError, SettingsError
+from pqrst.labels import of_classes, of_task
 from pqrst.params import Split
 
 
@@ -145,25 +144,6 @@ def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, pat
     return np.where(drawn, dealt, made)
 
 
-def of_task(bundle: Bundle, task: LabelTask | None) -> Bundle:
-    """Turn a multi-label database's stored labels into those of a task."""
-    if task is None:
-        return bundle
-    labels = task.of(bundle.y, bundle.meta.classes)
-    return replace(bundle, meta=replace(bundle.meta, classes=task.classes), y=labels)
-
-
-def of_classes(bundle: Bundle, classes: Sequence[str]) -> Bundle:
-    """Keep only some classes of a single-label task, in the order given; rows of the others get the label -1."""
-    if not classes:
-        return bundle
-    if bundle.meta.task == "multi":
-        raise SettingsError(f"{bundle.meta.dataset}: a split of a multi-label task keeps all classes; remove `classes`")
-    places = {name: place for place, name in enumerate(classes)}
-    labels = np.array([places.get(name, -1) for name in bundle.meta.classes])
-    return replace(bundle, meta=replace(bundle.meta, classes=tuple(classes)), y=labels[bundle.y])
-
-
 def shares(read: Sides, bundle: Bundle) -> pd.DataFrame:
     """Lay the rows of each class on each side out as one line a cell: class, side, rows."""
     classes = bundle.meta.classes
@@ -180,53 +160,3 @@ def read(folder: Path) -> Sides:
     if missing := {field.name for field in fields(Split)} - set(told):
         raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), told)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The rows of a run and their sides."""
-
-    bundle: Bundle
-    sides: Sides
-    digest: str  # of both, so that a result says which data it came from
-    learned: str  # the same without the test side: runs that differ only in what they are tested on share a training
-
-    def recordings(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Number the recordings that rows are pieces of: the recording of each row, and the first row of each recording.
-
-        Recordings are in the order of their first rows. A row that is no piece, such as a beat, is a recording by itself.
-        """
-        if self.bundle.meta.settings.get("cut") != "whole":
-            return np.arange(len(rows)), rows
-        names = self.bundle.rows["record"].to_numpy(str)[rows]
-        _, first, which = np.unique(names, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        return np.argsort(order)[which], rows[first[order]]
-
-
-def open_data(data: Path, split: Path) -> Opened:
-    """Open what a run learns from."""
-    return _opened(read_bundle(data), digest(data), data, split)
-
-
-def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
-    """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
-    bundle, rows = read_bundle(data), digest(data)
-    return {part: _opened(bundle, rows, data, split / part) for part in dict.fromkeys(parts)}
-
-
-def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
-    sides = read(split)
-    if len(sides.sides) != len(bundle.x):
-        raise DataError(
-            f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
-        )
-    empty = [side for side in dict.fromkeys(("train", sides.chooses, "test")) if not len(sides.rows(side))]
-    if empty:
-        raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")
-    task = sides.told["task_of"]
-    bundle = of_task(of_classes(bundle, sides.told["classes"]), None if task is None else LabelTask(**task))
-    unseen = splits.UNUSED if sides.chooses == "test" else splits.TEST
-    seen = np.where(sides.sides == unseen, splits.UNUSED, sides.sides).tobytes()
-    learned = hashlib.sha256(f"{rows}{bundle.meta.classes}{task or ''}".encode() + seen).hexdigest()
-    return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)
