@@ -392,18 +392,3 @@ def test_what_a_network_saw_is_told(trained, opened, tmp_path, monkeypatch, more
     told = detail(tmp_path, trained, opened)
     assert told["pictures"] is pictures
     assert {key: told[key] for key in more if key != "axes"} == {key: more[key] for key in more if key != "axes"}
-
-
-@pytest.mark.parametrize(("values", "shown"), [(6, 12), (7, 7), (14, 12)])
-def test_a_figure_of_learning_holds_few_lines(tmp_path, trained, opened, monkeypatch, values, shown):
-    """Draw every seed of up to twelve networks, else the lowest seed of each value, of the first twelve."""
-    names = [f"v{n:02d}" for n in range(values)]
-    for name in names:
-        shutil.copytree(trained, tmp_path / "runs" / name)
-    drawn = []
-    monkeypatch.setattr(scoring.figures, "learning", lambda histories, *_: drawn.extend(histories))
-    to = scoring.Places(tmp_path / "scores", tmp_path / "plots", tmp_path / "headline.json")
-    scoring.evaluate(tmp_path / "runs", {"": opened}, WANTED, to)
-    every = [f"{name}/seed-{seed}" for name in names for seed in (9, 10)]
-    assert sorted(drawn) == sorted(every if len(every) <= 12 else [f"{name}/seed-9" for name in names[:12]])
-    assert len(drawn) == shown
