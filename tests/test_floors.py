@@ -18,8 +18,8 @@ COMPONENTS, STAGE = 5, 14
 FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing workers",
-    2: "arrays catalog challenge convergence features intervals label_scores operating transport weights",
-    3: "filters decisions downloads labels splits scores",
+    2: "arrays catalog challenge convergence intervals label_scores operating transport weights",
+    3: "filters decisions downloads features labels splits scores",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
     6: "params",

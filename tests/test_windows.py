@@ -82,6 +82,13 @@ def test_equal_windows_count_their_marks():
     assert rows.x[1, 0].tolist() == list(range(4, 12))
 
 
+def test_a_window_is_of_the_class_of_most_of_its_marks():
+    """Count three classes and leave marks of none out: 2 has most, 1 and 2 tie, none counts."""
+    marks = recording([0, 1, 2, 8, 9, 16, 17], [0, 2, 2, 2, 1, -1, -1])
+    rows = equal(replace(marks, signal=np.zeros((1, 24), np.int16)), Window("equal", samples=8, step=8))
+    assert rows.y.tolist() == [2, 1, 0]
+
+
 def test_the_last_partial_window_is_dropped():
     """20 samples in windows of 8 at steps of 5 start at 0, 5, 10, and not at 15."""
     assert equal(recording([1], [0]), Window("equal", samples=8, step=5)).start.tolist() == [0, 5, 10]

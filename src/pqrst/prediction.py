@@ -102,7 +102,7 @@ def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> P
     """Choose leads, check them, bring them to the run's rate, filter, and cut."""
     window, fs = window_of(contract), float(contract.input["fs"])
     chosen = _chosen_leads(record, contract, renamed)
-    signal = record.millivolts()[[record.leads.index(name) for name in chosen.values()]]
+    signal = record.in_units()[[record.leads.index(name) for name in chosen.values()]]
     _check(record, signal, chosen)
     one = Record(record.record, record.patient, signal, record.fs, tuple(chosen))
     # a run whose settings name no rate learned at its database's own

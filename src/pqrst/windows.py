@@ -12,7 +12,7 @@ import pandas as pd
 from pqrst.arrays import Meta, Record, Writer
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
-from pqrst.features import beat_features
+from pqrst.features import of_record
 from pqrst.filters import band_pass, resampled, settles
 from pqrst.params import BandPass, Window
 
@@ -67,9 +67,7 @@ def _of_beats(record: Record, w: Window, x: np.ndarray) -> Rows:
     rows = Rows(x, marks.labels[chosen], marks.samples[chosen], folds)
     if w.side == "none":
         return rows
-    first = list(record.leads).index("MLII") if "MLII" in record.leads else 0
-    signal = np.roll(record.millivolts(), -first, axis=0)[:2]
-    side, columns = beat_features(signal, marks.samples, marks.labels >= 0)
+    side, columns = of_record(record)
     return replace(rows, side=side[: len(chosen)], columns=columns)
 
 
@@ -81,7 +79,7 @@ def _from_0_to_1(samples: np.ndarray) -> np.ndarray:
 
 
 def equal(record: Record, w: Window) -> Rows:
-    """Cut windows of equal length at equal steps; a window is of class 1 where marks of class 1 outnumber those of 0."""
+    """Cut windows of equal length at equal steps; a window is of the class of most of its marks, of the lowest of equals."""
     marks = _marks(record)
     if record.signal.shape[1] < w.samples:
         raise RecordError(
@@ -89,9 +87,9 @@ def equal(record: Record, w: Window) -> Rows:
         )
     x, starts = stepped(_leads(record, w), w)
     first, last = np.searchsorted(marks.samples, starts), np.searchsorted(marks.samples, starts + w.samples)
-    totals = [np.append(0, np.cumsum(marks.labels == label)) for label in (0, 1)]
-    normal, abnormal = (total[last] - total[first] for total in totals)
-    return Rows(x, (abnormal > normal).astype(np.int64), starts, {})
+    classes = np.arange(marks.labels.max(initial=0) + 1)
+    totals = np.pad(np.cumsum(marks.labels == classes[:, None], axis=1), ((0, 0), (1, 0)))  # (classes, marks + 1)
+    return Rows(x, (totals[:, last] - totals[:, first]).argmax(axis=0), starts, {})
 
 
 def whole(record: Record, w: Window) -> Rows:
@@ -153,11 +151,11 @@ def prepared(record: Record, w: Window) -> Record:
         record = _filtered(record, w.filter)
     if w.rate:
         record = at_rate(record, w.rate)
-    return replace(record, signal=record.millivolts(), gain=None, zero=None) if w.steps else record
+    return replace(record, signal=record.in_units(), gain=None, zero=None) if w.steps else record
 
 
 def _zscored(record: Record) -> Record:
-    signal = record.millivolts().astype(np.float64)
+    signal = record.in_units().astype(np.float64)
     mean, deviation = signal.mean(axis=1, keepdims=True), signal.std(axis=1, keepdims=True)
     scaled = ((signal - mean) / (deviation + FLAT)).astype(np.float32)
     return replace(record, signal=scaled, gain=None, zero=None, units="standard deviations")
@@ -171,7 +169,7 @@ def _filtered(record: Record, f: BandPass) -> Record:
     if record.signal.shape[1] <= settles(f.order):
         raise RecordError(record.record, f"its {record.signal.shape[1]} samples are too few to filter; leave it out")
     return replace(
-        record, signal=band_pass(record.millivolts(), record.fs, (f.low, f.high), f.order), gain=None, zero=None
+        record, signal=band_pass(record.in_units(), record.fs, (f.low, f.high), f.order), gain=None, zero=None
     )
 
 
@@ -179,7 +177,7 @@ def at_rate(record: Record, fs: float) -> Record:
     """Bring a recording to another rate; at the same rate its samples stay as they are."""
     if record.fs == fs:
         return record
-    return replace(record, signal=resampled(record.millivolts(), record.fs, fs), fs=fs, gain=None, zero=None)
+    return replace(record, signal=resampled(record.in_units(), record.fs, fs), fs=fs, gain=None, zero=None)
 
 
 def in_steps(x: np.ndarray, gain: np.ndarray, zero: np.ndarray) -> np.ndarray:
