@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import _stage
-from pqrst import catalog, windows
+from pqrst import catalog, segmentation
 from pqrst.console import log
 from pqrst.params import Window, component
 from pqrst.parsing import parse
@@ -21,7 +21,7 @@ def main(*, settings: Path, raw: Path, out: Path) -> None:
         "provenance": json.loads((raw / PROVENANCE).read_text()),
     }  # fmt: skip
     found = dataset.records(raw, component(("datasets", given["database"]), given["settings"], "settings"))
-    meta = windows.segment(found, parse(Window, given["window"], "window"), given["on_bad_record"], facts, out)
+    meta = segmentation.segment(found, parse(Window, given["window"], "window"), given["on_bad_record"], facts, out)
     log.info(
         "%s: %s rows of shape %s, %s recordings skipped", out.name, meta.shape[0], meta.shape[1:], len(meta.skipped)
     )

@@ -25,7 +25,7 @@ from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.cpsc2018 import CLASSES, CODES, Params, one_label
 from pqrst.errors import DownloadError, RecordError
 from pqrst.params import Window
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")

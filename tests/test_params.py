@@ -20,9 +20,9 @@ from pqrst import (
     params,
     resolved,
     resolver,
+    segmentation,
     tables,
     training,
-    windows,
 )
 from pqrst.errors import SettingsError
 from pqrst.labels import of_task
@@ -118,7 +118,7 @@ def cut(root: Path, name: str, data: params.Dataset) -> arrays.Bundle:
     module.synthesize(raw, 4 if data.database in ("heartbeat", "mitdb") else 16, np.random.default_rng(0), 0.5)
     facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
     found = module.records(raw, parse(module.Params, SETTINGS.databases[data.database], name))
-    windows.segment(found, data.window, data.on_bad_record, facts, out)
+    segmentation.segment(found, data.window, data.on_bad_record, facts, out)
     return arrays.read(out)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, fitting, loaders, sides, splits, training, windows
+from pqrst import artifact, fitting, loaders, segmentation, sides, splits, training, windows
 from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
 from pqrst.opened import open_parts
@@ -359,7 +359,7 @@ def test_a_row_is_the_middle_of_its_recording_otherwise():
 def test_the_rows_tell_that_they_are_beginnings(tmp_path):
     """Keep the setting with the rows, so that a recording is cut alike when it is predicted."""
     facts = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
-    windows.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
+    segmentation.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
     found = read(tmp_path / "x")
     assert found.meta.settings["from_start"] is True
     assert found.x[0, 0].tolist() == [0, 1, 2, 3]
