@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import arrays, fitting, params, resolver, scoring, sides
+from pqrst.opened import open_parts
 from pqrst.params import Split
 from pqrst.resolved import RunSettings
 
@@ -77,7 +78,7 @@ def split(_size: Size, folder: Path) -> None:
 
 def train(size: Size, folder: Path) -> None:
     """Learn one epoch, and fit temperature and thresholds."""
-    parts = sides.open_parts(folder / "x", folder / "split", [""])
+    parts = open_parts(folder / "x", folder / "split", [""])
     fitting.train([settings(size)], parts, fitting.Places(folder / "run", folder / "scratch"), silent)
 
 
@@ -89,7 +90,7 @@ def silent(_member: str) -> Iterator[Callable[[dict[str, float]], None]]:
 
 def evaluate(_size: Size, folder: Path) -> None:
     """Answer the test rows and score them, with intervals."""
-    parts = sides.open_parts(folder / "x", folder / "split", [""])
+    parts = open_parts(folder / "x", folder / "split", [""])
     to = scoring.Places(folder / "scores", folder / "plots", folder / "metrics.json")
     scoring.evaluate(folder / "run", parts, params.load(ROOT / "params.yaml").scores, to)
 

@@ -28,8 +28,9 @@ from safetensors.torch import load_file
 
 from pqrst import arrays, artifact, catalog, fitting, images, params, resolver, scores, sides
 from pqrst.datasets._dipole import LEADS, Person, signal
+from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
-from pqrst.resolved import RunSettings
+from pqrst.resolved import Encode, RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("NORM", "CLBBB", "CRBBB", "PVC")
@@ -117,8 +118,8 @@ def encode(way: Way) -> float:
     """Store the pictures, where they are stored; give the CPU seconds."""
     started = time.process_time()
     if way.dtype != DRAWN:
-        told = {"encoding": way.encoding, "settings": way.settings, "dtype": way.dtype}
-        images.encode(arrays.read(way.folder / "rows"), told, way.data)
+        given = Encode(way.folder.name, way.encoding, way.settings, way.dtype)
+        images.encode(arrays.read(way.folder / "rows"), given, way.data)
     return time.process_time() - started
 
 
@@ -128,12 +129,12 @@ def train(way: Way, run: RunSettings) -> tuple[float, Learned]:
     noted = nullcontext(lambda _row: ends.append(time.process_time()))
     for name in ("run", "scratch"):  # a training that finds its checkpoint would not train
         shutil.rmtree(way.folder / name, ignore_errors=True)
-    parts = sides.open_parts(way.data, way.folder / "split", [""])
+    parts = open_parts(way.data, way.folder / "split", [""])
     fitting.train([run], parts, fitting.Places(way.folder / "run", way.folder / "scratch"), lambda _member: noted)
     return ends[1] - ends[0], learned(way.folder / "run", parts[""])
 
 
-def learned(folder: Path, opened: sides.Opened) -> Learned:
+def learned(folder: Path, opened: Opened) -> Learned:
     """Read a trained run back and score it on the test rows."""
     (member,), rows = artifact.members(folder), opened.sides.rows("test")
     predictor = artifact.load(member)

@@ -9,8 +9,8 @@ from dvclive import Live
 import _stage
 from pqrst import fitting, workers
 from pqrst.arrays import write_json
+from pqrst.opened import open_parts
 from pqrst.resolved import read_run
-from pqrst.sides import open_parts
 
 
 def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:

@@ -188,13 +188,13 @@ def test_text_that_cannot_be_written_leaves_the_old(tmp_path):
 def test_converter_steps_become_millivolts():
     """1024 is zero and 200 steps are a millivolt, as in MIT-BIH."""
     record = Record("r", "p", np.array([[1024, 1224, 924]], np.int16), 360.0, ("MLII",), (200.0,), (1024,))
-    assert record.millivolts().tolist() == [[0.0, 1.0, -0.5]]
-    assert record.millivolts().dtype == np.float32
+    assert record.in_units().tolist() == [[0.0, 1.0, -0.5]]
+    assert record.in_units().dtype == np.float32
 
 
 def test_each_lead_has_its_own_gain_and_zero():
     """One lead at 100 steps a millivolt from 0, one at 200 from 1000; without a gain the signal is as it was."""
     signal = np.array([[100, 50], [1200, 900]])
     record = Record("r", "p", signal, 360.0, ("I", "II"), (100.0, 200.0), (0, 1000))
-    assert record.millivolts().tolist() == [[1.0, 0.5], [1.0, -0.5]]
-    assert replace(record, gain=None, zero=None).millivolts().tolist() == signal.tolist()
+    assert record.in_units().tolist() == [[1.0, 0.5], [1.0, -0.5]]
+    assert replace(record, gain=None, zero=None).in_units().tolist() == signal.tolist()

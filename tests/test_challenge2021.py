@@ -175,7 +175,7 @@ def test_gain_and_zero_are_those_of_the_header(tmp_path, scale, gain, zero):
     write(tmp_path / "georgia", scale=scale)
     found = only(tmp_path)
     assert (found.gain, found.zero) == ((gain,) * 12, (zero,) * 12)
-    np.testing.assert_allclose(found.millivolts()[3], (np.array([3, 31, -3]) - zero) / gain, rtol=1e-6)
+    np.testing.assert_allclose(found.in_units()[3], (np.array([3, 31, -3]) - zero) / gain, rtol=1e-6)
 
 
 def test_flat_and_missing_leads_are_kept_and_told(tmp_path):

@@ -25,7 +25,7 @@ from pqrst.datasets.chapman import CHALLENGE, CLASSES, CODES, LISTED, USED, Para
 from pqrst.errors import DownloadError, RecordError, SettingsError
 from pqrst.params import Window
 from pqrst.parsing import parse
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")

@@ -25,7 +25,7 @@ from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.cpsc2018 import CLASSES, CODES, Params, one_label
 from pqrst.errors import DownloadError, RecordError
 from pqrst.params import Window
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
@@ -463,9 +463,7 @@ def test_real_recordings_are_read_as_wfdb_reads_them(real, recordings):
         other = wfdb.rdrecord(str(recordings / "challenge2021/cpsc_2018" / record.record), physical=False)
         assert record.signal.tolist() == other.d_signal.T.tolist()
         assert record.fs == other.fs
-        np.testing.assert_allclose(
-            record.millivolts(), ((other.d_signal - other.baseline) / other.adc_gain).T, rtol=1e-6
-        )
+        np.testing.assert_allclose(record.in_units(), ((other.d_signal - other.baseline) / other.adc_gain).T, rtol=1e-6)
         told = dict(comment.split(": ") for comment in other.comments)
         assert record.about == {"age": told["Age"], "sex": told["Sex"].lower()}
         assert not record.quality

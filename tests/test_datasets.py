@@ -9,7 +9,7 @@ import pytest
 
 from pqrst import catalog, params, sides
 from pqrst.arrays import LabelTask, Record, digest, read
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 SETTINGS = params.load(Path(__file__).resolve().parents[1] / "params.yaml")
 

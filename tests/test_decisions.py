@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_curve
 
 from pqrst import challenge, decisions, scores
-from pqrst.decisions import calibrate, decide, fit_thresholds, probabilities
+from pqrst.decisions import by_recording, calibrate, decide, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 
 LN3 = math.log(3)
@@ -60,9 +60,9 @@ def drawn(factor, rows=20_000, classes=3):
 def test_calibration_finds_the_factor_that_logits_were_exaggerated_by(factor):
     """Logits three times too large need a temperature of three, and then say the truth."""
     logits, labels = drawn(factor)
-    found = calibrate(logits, labels, "single")
+    found = calibrate(logits, labels, np.arange(len(labels)), "single", "test")
     assert found.temperature == pytest.approx(factor, rel=0.03)
-    assert found.rows == len(labels)
+    assert (found.rows, found.fitted_on) == (len(labels), "test")
     assert scores.calibration_error(labels, probabilities(logits, "single", found.temperature)) < 0.01
 
 
@@ -71,7 +71,40 @@ def test_calibration_of_several_labels_finds_its_factor():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (20_000, 4))
     labels = (rng.random(logits.shape) < probabilities(logits, "multi")).astype(np.int8)
-    assert calibrate(2 * logits, labels, "multi").temperature == pytest.approx(2, rel=0.03)
+    found = calibrate(2 * logits, labels, np.arange(20_000), "multi", "validation")
+    assert found.temperature == pytest.approx(2, rel=0.03)
+
+
+def test_a_recording_has_the_mean_of_its_pieces():
+    """Average 0.25 and 0.5 of recording 0, which do not follow one another, and leave a single row to the bit."""
+    rows = np.array([[0.25, 1.0], [0.3, 0.1], [0.5, 0.0]], np.float32)
+    found = by_recording(rows, np.array([0, 1, 0]))
+    assert found.tolist() == [[0.375, 0.5], rows[1].tolist()]
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_temperature_is_fitted_to_whole_recordings(task):
+    """Find the one of a fine ladder by which the means over pieces say what is true best; another than by piece."""
+    rng = np.random.default_rng(0)
+    which = np.repeat(np.arange(200), 3)[rng.permutation(600)]
+    true = rng.normal(0, 2, (200, 3))
+    logits = 3 * true[which] + rng.normal(0, 4, (600, 3))
+    labels = true.argmax(axis=1) if task == "single" else (true > rng.logistic(size=(200, 3))).astype(int)
+
+    def cross_entropy(temperature):
+        said = by_recording(probabilities(logits, task, temperature), which).astype(float)
+        if task == "single":
+            return -np.log(said[np.arange(200), labels]).mean()
+        return -np.log(np.where(labels, said, 1 - said)).mean()
+
+    ladder = np.linspace(1, 10, 1000)
+    best = ladder[np.argmin([cross_entropy(temperature) for temperature in ladder])]
+    found = calibrate(logits, labels, which, task, "validation")
+    by_piece = calibrate(logits, labels[which], np.arange(600), task, "validation")
+    assert found.temperature == pytest.approx(best, abs=0.05)
+    assert (found.rows, by_piece.rows) == (200, 600)
+    assert abs(by_piece.temperature - best) > 0.1
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 10))
@@ -85,7 +118,7 @@ def test_a_temperature_never_changes_a_decision(seed, temperature):
 def test_rows_told_apart_without_a_mistake_have_a_temperature_above_zero():
     """The cross-entropy falls for ever; the search ends at its bound."""
     logits = np.array([[5.0, -5.0], [-5.0, 5.0]])
-    assert 0.04 < calibrate(logits, np.array([0, 1]), "single").temperature < 0.5
+    assert 0.04 < calibrate(logits, *[np.array([0, 1])] * 2, "single", "validation").temperature < 0.5
 
 
 def column(*values):

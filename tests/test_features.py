@@ -2,12 +2,15 @@
 
 import inspect
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pqrst import features
-from pqrst.features import beat_features
+from pqrst.arrays import Marks, Record
+from pqrst.errors import RecordError
+from pqrst.features import beat_features, of_record
 
 FS, PERIOD, EARLY = 360, 288, 20  # a beat every 0.8 s, but beat 20 comes 0.4 s early
 DOCUMENTED = dict(re.findall(r"^([a-z]\w+) +([pfr])  ", features.__doc__, flags=re.MULTILINE))
@@ -238,3 +241,38 @@ def test_a_missing_second_lead_is_flat(drawn_beats):
     np.testing.assert_array_equal(beat_features(signal[:1], at, at > 0)[0], beat_features(zero, at, at > 0)[0])
     three = table(np.concatenate([signal, signal[:1]]), at)
     np.testing.assert_array_equal(np.stack(list(three.values())), np.stack(list(found.values())))
+
+
+def recording(leads=("V5", "MLII", "V1"), fs=360.0, units="mV"):
+    """Make up ten beats in three leads, in steps of a converter, with a mark between them that is no beat."""
+    at = np.sort(np.append(np.arange(200, 3600, 350), 1000))
+    signal = np.rint(np.random.default_rng(0).normal(0, 100, (3, 4000))).astype(np.int16)
+    marks = Marks(at, np.where(at == 1000, -1, 0))
+    return Record("r1", "p", signal, fs, leads, (200.0,) * 3, (1024,) * 3, units, marks=marks)
+
+
+@pytest.mark.parametrize(("leads", "chosen"), [(("V5", "MLII", "V1"), [1, 2]), (("V5", "II", "V1"), [0, 1])])
+def test_a_recording_is_described_by_mlii_and_the_next_lead(leads, chosen):
+    """Take MLII wherever it stands, else the first lead, in mV, and describe beats alone."""
+    record = recording(leads)
+    found, names = of_record(record)
+    signal = ((record.signal - 1024.0) / 200)[chosen].astype(np.float32)
+    expected = beat_features(signal, record.marks.samples, record.marks.labels >= 0)
+    assert names == expected[1]
+    np.testing.assert_array_equal(found, expected[0])
+    assert len(found) == len(record.marks.samples) - 1
+
+
+@pytest.mark.parametrize(("fs", "units"), [(250.0, "mV"), (360.0, "standard deviations")])
+def test_another_rate_or_unit_is_refused(fs, units):
+    """Spans of time and heights are those of 360 Hz and mV."""
+    with pytest.raises(
+        RecordError, match=rf"record r1: beats are described in mV at 360 Hz, and it is in {units} at {fs:g} Hz; "
+    ):
+        of_record(recording(fs=fs, units=units))
+
+
+def test_a_recording_without_marks_has_no_beats_to_describe():
+    """Refuse in one line."""
+    with pytest.raises(RecordError, match="record r1: it has no marks to take the rhythm from"):
+        of_record(replace(recording(), marks=None))

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pqrst import artifact, catalog, fitting, loaders, networks, sides, training
-from pqrst.arrays import Meta, Writer, file_digest
+from pqrst.arrays import Meta, Writer, file_digest, read
 from pqrst.errors import DataError
 from pqrst.models import simple_cnn
+from pqrst.opened import open_parts
 from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
 
@@ -64,8 +65,8 @@ def write(folder, side=()):
     with Writer(folder / "x", (2, SAMPLES), "int16") as writer:
         writer.add(x, y, told, rng.normal(60, 10, (90, len(side))).astype(np.float32) if side else None)
         writer.finish(meta)
-    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
-    return sides.open_data(folder / "x", folder / "split")
+    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+    return open_parts(folder / "x", folder / "split", [""])[""]
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from pqrst import artifact, fitting, loaders, sides, training
-from pqrst.arrays import Bundle, Meta, Writer, digest
-from pqrst.decisions import fit_thresholds
+from pqrst.arrays import Bundle, Meta, Writer, digest, read
+from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
 from pqrst.loaders import Standardisation, Streamed
+from pqrst.opened import open_parts
 from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
 
@@ -62,13 +63,13 @@ def data(tmp_path_factory):
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(meta)
-    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
+    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
     return folder
 
 
 @pytest.fixture(scope="module")
 def opened(data):
-    return sides.open_data(data / "x", data / "split")
+    return open_parts(data / "x", data / "split", [""])[""]
 
 
 @contextmanager
@@ -287,6 +288,20 @@ def test_thresholds_are_fitted_to_validation_rows_and_stored(tmp_path, opened, b
     assert decided.tolist() == (probability >= np.float32(predictor.contract.thresholds)).astype(int).tolist()
 
 
+def test_temperature_and_thresholds_are_fitted_to_whole_recordings(tmp_path, opened):
+    """Average the calibrated probabilities of a recording's pieces, as evaluation does, before thresholds are chosen."""
+    given = several_labels(opened)
+    meta = replace(given.bundle.meta, settings={"cut": "whole", "samples": SAMPLES})
+    record = np.char.add("r", (np.arange(60) // 20).astype(str)) + np.array(["a", "b"])[given.bundle.y[:, 0]]
+    given = replace(given, bundle=replace(given.bundle, meta=meta, rows=given.bundle.rows.assign(record=record)))
+    predictor = artifact.load(fit(tmp_path, given, replace(LABELS, train=replace(PLAIN, thresholds="f1"))))
+    which, first = given.recordings(given.sides.rows("validation"))
+    assert predictor.contract.calibration.rows == len(first) < len(which)
+    probability = by_recording(predictor.probabilities(given.bundle.x[given.sides.rows("validation")]), which)
+    expected = fit_thresholds(probability, given.bundle.y[first], "f1")
+    assert predictor.contract.thresholds == pytest.approx(expected, abs=1e-6)
+
+
 def test_no_thresholds_are_stored_unless_asked_for(tmp_path, opened):
     """Keep one half for several labels without, and for one class a row with them."""
     several = artifact.load(fit(tmp_path / "a", several_labels(opened), LABELS)).contract
@@ -415,8 +430,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_fitting as t
-from pqrst import fitting, sides
-opened = sides.open_data(Path({data!r}) / "x", Path({data!r}) / "split")
+from pqrst import fitting
+from pqrst.opened import open_parts
+opened = open_parts(Path({data!r}) / "x", Path({data!r}) / "split", [""])[""]
 fitting.train([t.RUN], {{'': opened}}, fitting.Places(Path({out!r}), Path({out!r} + "-scratch")), t.silent, int(sys.argv[1]))
 """
 

@@ -12,7 +12,7 @@ from pqrst.arrays import read
 from pqrst.datasets import _kaggle, heartbeat, mitdb
 from pqrst.errors import LeakError
 from pqrst.params import Split, Window
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 BEATS = Window("beats", samples=187, every=3, tail=0.2, leads="first")
 KAGGLE = Split("kaggle", ("train",), ("test",), "beat", 0.2, 42)

@@ -10,7 +10,7 @@ from pqrst.arrays import Record, read
 from pqrst.datasets import _mitbih, mitdb
 from pqrst.errors import DataError, RecordError
 from pqrst.params import Window
-from pqrst.windows import segment
+from pqrst.segmentation import segment
 
 WINDOW = Window("equal", samples=3600, step=1800, leads="first")
 FACTS = {"dataset": "mitdb", "task": "single", "classes": mitdb.CLASSES, "provenance": {"synthetic": True}}

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,12 @@ from pqrst import (
     params,
     resolved,
     resolver,
-    sides,
+    segmentation,
     tables,
     training,
-    windows,
 )
 from pqrst.errors import SettingsError
+from pqrst.labels import of_task
 from pqrst.parsing import parse
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +106,11 @@ def tiny(tmp_path_factory):
     for name, data in SETTINGS.datasets.items():
         found[f"windows/{name}"] = cut(root, name, data)
     for name, image in SETTINGS.images.items():
-        images.encode(found[f"windows/{image.dataset}"], files[f"encode/{name}.yaml"], root / "images" / name)
+        images.encode(
+            found[f"windows/{image.dataset}"],
+            parse(resolved.Encode, files[f"encode/{name}.yaml"], name),
+            root / "images" / name,
+        )
         found[f"images/{name}"] = arrays.read(root / "images" / name)
     return found
 
@@ -118,7 +122,7 @@ def cut(root: Path, name: str, data: params.Dataset) -> arrays.Bundle:
     module.synthesize(raw, 4 if data.database in ("heartbeat", "mitdb") else 16, np.random.default_rng(0), 0.5)
     facts = {"dataset": name, "task": module.TASK, "classes": module.CLASSES, "provenance": {"synthetic": True}}
     found = module.records(raw, parse(module.Params, SETTINGS.databases[data.database], name))
-    windows.segment(found, data.window, data.on_bad_record, facts, out)
+    segmentation.segment(found, data.window, data.on_bad_record, facts, out)
     return arrays.read(out)
 
 
@@ -195,7 +199,7 @@ def test_every_network_of_every_run_takes_one_gradient_step(run, tiny):
     """Build each network on what it sees of its input, and let one batch move every weight that has a gradient."""
     torch.manual_seed(0)
     module, loss = catalog.load("models", run.model), catalog.load("losses", run.loss)
-    bundle = sides.of_task(tiny[run.input], task_of(run))
+    bundle = of_task(tiny[run.input], task_of(run))
     shape = training.crop_of(run.train).shape(bundle.x.shape[1:])
     model = networks.build(run, shape, len(bundle.meta.classes), bundle.meta.fs)
     criterion = loss.build(run.task, bundle.class_counts(), parse(loss.Params, run.loss_settings, run.run))
@@ -444,19 +448,16 @@ def test_a_file_that_is_no_mapping_is_refused(copy, text):
         params.load(copy)
 
 
-def test_resolved_settings_read_back_as_written(tmp_path):
-    """Write every run's settings, and write the same bytes from what was read."""
-    files = resolver.resolved_files(SETTINGS)
-    for name, variants in resolver.resolve(SETTINGS).items():
-        resolved.write(tmp_path / name, files[f"runs/{name}.yaml"])
-        read = resolved.read_run(tmp_path / name)
-        assert [run.value for run in read] == [run.value for run in variants]
-        again = {"over": {run.value: asdict(run) for run in read}} if read[0].value else asdict(read[0])
-        resolved.write(tmp_path / "again", again)
-        assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()
-
-
-def test_a_missing_resolved_file_names_the_next_step(tmp_path):
-    """Tell a user what makes the file."""
-    with pytest.raises(SettingsError, match="is missing; run `dvc repro resolve`"):
-        resolved.read_resolved(tmp_path / "run.yaml")
+@pytest.mark.parametrize(
+    ("cut", "more", "message"),
+    [
+        ("beats", {"pieces": 4}, "the cut beats takes no pieces; remove it, or cut whole"),
+        ("whole", {"every": 3}, "the cut whole takes no every; remove it, or cut beats or around"),
+        ("equal", {"from_start": True}, "the cut equal takes no from_start; remove it, or cut whole"),
+    ],
+)
+def test_a_window_refuses_what_its_cut_does_not_read(cut, more, message):
+    """Say which cuts take a setting, and let its default stand with any."""
+    assert parse(params.Window, {"cut": cut, "samples": 5, "step": 1, "every": 1}, "w").step == 1
+    with pytest.raises(SettingsError, match=f"^w: {message}$"):
+        parse(params.Window, {"cut": cut, "samples": 5, **more}, "w")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact, prediction, windows
+from pqrst import artifact, prediction, segmentation
 from pqrst.arrays import Marks, Meta, Record, read
 from pqrst.artifact import Contract
 from pqrst.datasets import _mitbih
@@ -60,7 +60,7 @@ def test_rows_are_those_of_training(predictor, tmp_path):
     steps = np.rint(recording().signal * 200 + 1024).astype(np.int16)
     record = recording(signal=steps, gain=(200.0, 200.0), zero=(1024, 1024), marks=marks)
     facts = {"dataset": "mitdb", "task": "single", "classes": META.classes, "provenance": {"synthetic": True}}
-    windows.segment([record], WINDOW, "stop", facts, tmp_path / "mitdb")
+    segmentation.segment([record], WINDOW, "stop", facts, tmp_path / "mitdb")
     bundle, found = read(tmp_path / "mitdb"), prediction.prepare(record, CONTRACT, {})
     assert np.array_equal(found.rows, bundle.x)
     assert found.start.tolist() == bundle.rows["start"].tolist() == [0, 360, 720, 1080, 1440]
@@ -172,7 +172,7 @@ def stored(seconds, fs=257.0, **changes):
 
 def as_evaluated(record, window, folder):
     """Cut a recording as a stage does; give its rows and a contract of a run over them."""
-    windows.segment([record], window, "stop", TWELVE, folder)
+    segmentation.segment([record], window, "stop", TWELVE, folder)
     bundle = read(folder)
     return bundle, replace(CONTRACT, task="multi", classes=("a", "b"), input=artifact.input_of(bundle.meta))
 
@@ -275,7 +275,7 @@ def test_a_real_record_is_prepared_as_in_training(recordings, tmp_path):
     record = _mitbih.read(recordings / "mitdb", "100", {"N": 0}, "100")
     facts = {"dataset": "mitdb", "task": "single", "classes": META.classes, "provenance": {"synthetic": False}}
     window = replace(WINDOW, step=720)
-    windows.segment([record], window, "stop", facts, tmp_path / "mitdb")
+    segmentation.segment([record], window, "stop", facts, tmp_path / "mitdb")
     contract = replace(CONTRACT, input=CONTRACT.input | {"settings": SETTINGS | {"step": 720}})
     bundle, found = read(tmp_path / "mitdb"), prediction.prepare(record, contract, {})
     assert np.array_equal(found.rows, bundle.x)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, fitting, loaders, sides, splits, training, windows
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest
+from pqrst import artifact, fitting, loaders, segmentation, sides, splits, training, windows
+from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
+from pqrst.opened import open_parts
 from pqrst.params import Split, Train, Window, parts_of
 from pqrst.resolved import RunSettings
 
@@ -63,7 +64,7 @@ def opened(folder, split, given=None, name="cut"):
             writer.add(given.x, given.y, given.rows)
             writer.finish(META)
     sides.write(given, "cut", split, folder / name)
-    return sides.open_data(folder / "x", folder / name)
+    return open_parts(folder / "x", folder / name, [""])[""]
 
 
 def test_a_published_split_is_by_recording_whoever_they_are(tmp_path):
@@ -87,12 +88,14 @@ def test_a_split_by_recording_may_draw_its_validation_rows(tmp_path):
         assert (given.y[validation] == label).sum() == int(count * 0.25)
 
 
-def test_where_test_rows_choose_they_are_the_validation_rows(tmp_path):
-    """Give the test rows as validation rows, and none of them as train rows."""
+def test_where_test_rows_choose_there_are_no_validation_rows(tmp_path):
+    """Choose by the test rows, none of which train; by the validation rows where there are some."""
     found = made(tmp_path, PUBLISHED)
-    assert found.rows("validation").tolist() == found.rows("test").tolist() != []
-    assert not set(found.rows("train")) & set(found.rows("validation"))
+    assert (found.chooses, found.rows("validation").tolist()) == ("test", [])
+    assert found.choosing().tolist() == found.rows("test").tolist() != []
+    assert not set(found.rows("train")) & set(found.choosing())
     other = made(tmp_path, DRAWN)
+    assert (other.chooses, other.choosing().tolist()) == ("validation", other.rows("validation").tolist())
     assert not set(other.rows("test")) & set(other.rows("validation"))
 
 
@@ -207,7 +210,7 @@ def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     best = history.set_index("epoch")["validation_accuracy"]
     assert best[contract.best_epoch] == best.max() == pytest.approx((said == data.bundle.y[test]).mean())
     assert contract.leak.startswith("the test rows chose the epoch and the temperature; ")
-    assert contract.calibration.rows == len(test)
+    assert (contract.calibration.rows, contract.calibration.fitted_on) == (len(test), "test")
 
 
 @pytest.mark.usefixtures("process")
@@ -300,7 +303,7 @@ def test_no_row_only_chooses_where_test_rows_do(tmp_path, split):
     apart, chosen = made(tmp_path / "a", split), made(tmp_path / "b", replace(split, test_chooses=True))
     assert chosen.told["rows"]["validation"] == 0 < apart.told["rows"]["validation"]
     assert len(chosen.rows("train")) + len(chosen.rows("test")) == sum(apart.told["rows"].values())
-    assert chosen.rows("validation").tolist() == chosen.rows("test").tolist()
+    assert chosen.choosing().tolist() == chosen.rows("test").tolist()
 
 
 def test_a_split_is_the_same_each_time(tmp_path):
@@ -356,7 +359,7 @@ def test_a_row_is_the_middle_of_its_recording_otherwise():
 def test_the_rows_tell_that_they_are_beginnings(tmp_path):
     """Keep the setting with the rows, so that a recording is cut alike when it is predicted."""
     facts = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
-    windows.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
-    found = sides.read_bundle(tmp_path / "x")
+    segmentation.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
+    found = read(tmp_path / "x")
     assert found.meta.settings["from_start"] is True
     assert found.x[0, 0].tolist() == [0, 1, 2, 3]

@@ -11,10 +11,11 @@ import torch
 from scipy.special import softmax
 
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
-from pqrst.arrays import Meta, Writer, digest
+from pqrst.arrays import Meta, Writer, digest, read
 from pqrst.artifact import Contract
 from pqrst.loaders import Standardisation
 from pqrst.models import simple_cnn
+from pqrst.opened import open_parts
 from pqrst.params import Split
 
 SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
@@ -32,8 +33,8 @@ def write_data(folder):
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(META)
-    sides.write(sides.read_bundle(folder / "x"), "kaggle", SPLIT, folder / "split")
-    return sides.open_data(folder / "x", folder / "split")
+    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+    return open_parts(folder / "x", folder / "split", [""])[""]
 
 
 def write_member(folder, seed, opened):
@@ -224,8 +225,8 @@ def write_several(folder):
         writer.finish(SEVERAL)
     for part in ("one", "two"):
         held = FOLDS if part == "one" else replace(FOLDS, test=("validation",), held=("test",))
-        sides.write(sides.read_bundle(folder / "x"), f"official/{part}", held, folder / "split" / part)
-    return sides.open_parts(folder / "x", folder / "split", ["one", "two"])
+        sides.write(read(folder / "x"), f"official/{part}", held, folder / "split" / part)
+    return open_parts(folder / "x", folder / "split", ["one", "two"])
 
 
 def write_parts(folder, parts):
@@ -278,23 +279,6 @@ def test_pieces_of_a_recording_are_averaged(by_parts):
     assert np.array_equal(np.load(place / "labels.npy"), opened.bundle.y[rows[::2]])
 
 
-def test_pieces_that_do_not_follow_one_another_are_averaged_too(by_parts):
-    """Take recordings in the order in which each first occurs."""
-    _, _, opened = of_part(by_parts)
-    probability = np.array([[0.1], [0.2], [0.5], [0.6], [0.8]])
-    record = ["b", "a", "b", "c", "a"]
-    shown = replace(opened.bundle, rows=pd.DataFrame({"record": [*record, "d"]}))
-    mean, rows = scoring._by_recording(probability, np.arange(5), shown)
-    assert mean[:, 0].tolist() == pytest.approx([0.3, 0.5, 0.6])
-    assert rows.tolist() == [0, 1, 3]
-
-
-def test_windows_of_a_long_recording_are_not_averaged(opened):
-    """Leave rows that were not cut from whole recordings as they are."""
-    probability = np.ones((3, 2))
-    assert scoring._by_recording(probability, np.arange(3), opened.bundle)[0] is probability
-
-
 def test_labels_are_decided_by_the_runs_thresholds(by_parts):
     """Claim from each label's own threshold on, and score what is claimed."""
     place, told, opened = of_part(by_parts)
@@ -323,16 +307,17 @@ def test_several_labels_have_intervals_and_subgroups(by_parts):
     assert sum(rows for (by, _), rows in groups.items() if by == "age") == 20
 
 
-def test_operating_points_are_chosen_on_validation_rows_and_measured_on_test_rows(by_parts):
-    """Give each label's threshold of three sensitivities, and what it costs on the test recordings."""
+def test_operating_points_are_chosen_on_validation_recordings_and_measured_on_test_recordings(by_parts):
+    """Give each label's threshold of three sensitivities, of the means over pieces, and what it costs on the test side."""
     place, _, opened = of_part(by_parts)
     table = pd.read_csv(place / "operating.csv")
     assert len(table) == 3 * len(operating.SENSITIVITIES)
     assert set(table["target"]) == set(operating.SENSITIVITIES)
     rows = opened.sides.rows("validation")
     predictor = artifact.load(by_parts[0] / "runs" / "one" / "seed-9")
-    chosen = predictor.probabilities(np.array(opened.bundle.x[rows]))
-    expected = operating.thresholds_at(opened.bundle.y[rows], chosen, 0.9)
+    single = predictor.probabilities(np.array(opened.bundle.x[rows]))
+    chosen = (single[::2].astype(float) + single[1::2]) / 2
+    expected = operating.thresholds_at(opened.bundle.y[rows[::2]], chosen, 0.9)
     assert table[table["target"] == 0.9]["threshold"].to_numpy() == pytest.approx(expected, rel=1e-4)
     labels = opened.bundle.y[np.load(place / "rows.npy")]
     assert table["rows"].tolist() == labels.sum(axis=0).tolist() * 3
@@ -407,18 +392,3 @@ def test_what_a_network_saw_is_told(trained, opened, tmp_path, monkeypatch, more
     told = detail(tmp_path, trained, opened)
     assert told["pictures"] is pictures
     assert {key: told[key] for key in more if key != "axes"} == {key: more[key] for key in more if key != "axes"}
-
-
-@pytest.mark.parametrize(("values", "shown"), [(6, 12), (7, 7), (14, 12)])
-def test_a_figure_of_learning_holds_few_lines(tmp_path, trained, opened, monkeypatch, values, shown):
-    """Draw every seed of up to twelve networks, else the lowest seed of each value, of the first twelve."""
-    names = [f"v{n:02d}" for n in range(values)]
-    for name in names:
-        shutil.copytree(trained, tmp_path / "runs" / name)
-    drawn = []
-    monkeypatch.setattr(scoring.figures, "learning", lambda histories, *_: drawn.extend(histories))
-    to = scoring.Places(tmp_path / "scores", tmp_path / "plots", tmp_path / "headline.json")
-    scoring.evaluate(tmp_path / "runs", {"": opened}, WANTED, to)
-    every = [f"{name}/seed-{seed}" for name in names for seed in (9, 10)]
-    assert sorted(drawn) == sorted(every if len(every) <= 12 else [f"{name}/seed-9" for name in names[:12]])
-    assert len(drawn) == shown

@@ -134,18 +134,6 @@ def test_half_a_split_is_one_line(tmp_path, name):
         sides.read(tmp_path / "cut")
 
 
-@pytest.mark.parametrize(
-    ("classes", "labels"),
-    [((), [0, 0, 0, 0, 1, 1, 0, 1]), (("b", "a"), [1, 1, 1, 1, 0, 0, 1, 0]), (("b",), [-1, -1, -1, -1, 0, 0, -1, 0])],
-)
-def test_classes_are_chosen_in_their_order(classes, labels):
-    """All classes, both the other way round, and one alone, with -1 for the rows of the other."""
-    chosen = sides.of_classes(bundle(), classes)
-    assert chosen.y.tolist() == labels
-    assert chosen.meta.classes == (classes or META.classes)
-    assert len(chosen.x) == len(chosen.rows) == 8
-
-
 def test_rows_of_other_classes_are_left_out(tmp_path):
     """Of class b there are two train rows and one test row, all of q; p is not counted among the patients."""
     told = sides.write(bundle(), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
@@ -206,117 +194,11 @@ def test_a_mixed_split_must_pass_the_gate_first(tmp_path):
         sides.write(bundle(), "cut", replace(PATIENT, mixed=True), tmp_path / "cut")
 
 
-def save(folder, rows):
-    with Writer(folder, (1, 4), "float32") as writer:
-        writer.add(bundle().x[:rows], bundle().y[:rows], bundle().rows[:rows])
-        writer.finish(META)
-    return folder
-
-
-def test_rows_and_sides_are_opened_together(tmp_path):
-    """The digest covers both, so either's change shows."""
-    sides.write(bundle(), "one", BEAT, tmp_path / "one")
-    sides.write(bundle(), "two", BEAT, tmp_path / "two")
-    data = save(tmp_path / "data", 8)
-    opened = sides.open_data(data, tmp_path / "one")
-    assert len(opened.bundle.x) == len(opened.sides.sides) == 8
-    assert opened.digest != sides.open_data(data, tmp_path / "two").digest
-
-
-def test_opened_rows_have_the_classes_of_their_split(tmp_path):
-    """The split's folder says which classes there are, in which order."""
-    sides.write(bundle(), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
-    opened = sides.open_data(save(tmp_path / "data", 8), tmp_path / "cut")
-    assert opened.bundle.meta.classes == ("b",)
-    assert opened.bundle.y.tolist() == [-1, -1, -1, -1, 0, 0, -1, 0]
-    assert opened.bundle.class_counts(opened.sides.rows("test")).tolist() == [1]
-
-
-def opened_by(folder, split, given):
-    """Write rows and a split of them, and open both."""
-    sides.write(given, "cut", split, folder / "cut")
-    with Writer(folder / "data", (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
-        writer.finish(META)
-    return sides.open_data(folder / "data", folder / "cut")
-
-
-def test_what_is_learned_from_does_not_depend_on_the_test_rows(tmp_path):
-    """A split with the shared part in test and one without it can take the same network, and differ in their scores."""
-    given = bundle("ppqqrrps", WITH_EXTRA)
-    one, two = opened_by(tmp_path / "one", SHARED, given), opened_by(tmp_path / "two", PATIENT, given)
-    assert (one.sides.rows("test").tolist(), two.sides.rows("test").tolist()) == ([6, 7], [7])
-    assert one.learned == two.learned
-    assert one.digest != two.digest
-
-
-@pytest.mark.parametrize(
-    ("split", "more"),
-    [
-        (replace(BEAT, seed=2), 0),
-        (replace(BEAT, validation=0.25), 0),
-        (replace(BEAT, classes=("b", "a")), 0),
-        (BEAT, 1),
-    ],
-    ids=["other train rows", "fewer to choose by", "classes in another order", "other signals"],
-)
-def test_what_is_learned_from_follows_train_validation_classes_and_signals(tmp_path, split, more):
-    """Nothing that a training sees may change under the same digest."""
-    given, other = bundle(), bundle()
-    other.x[0] += more
-    assert opened_by(tmp_path / "one", BEAT, given).learned != opened_by(tmp_path / "two", split, other).learned
-
-
-def test_sides_of_other_rows_are_refused(tmp_path):
-    """A split of eight rows does not divide seven."""
-    sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
-    data = save(tmp_path / "data", 7)
-    with pytest.raises(DataError, match=r"divides 8 rows, .* holds 7; build both with `dvc repro`"):
-        sides.open_data(data, tmp_path / "cut")
-
-
-def test_a_split_that_leaves_a_side_empty_is_not_learned_from(tmp_path):
-    """Name the side that has no row: of one train row of class b, none can be held out."""
-    cut = ("train",) * 5 + ("test",) * 3
-    sides.write(bundle(cut=cut), "cut", replace(BEAT, classes=("b",)), tmp_path / "cut")
-    with pytest.raises(
-        DataError, match=r"cut leaves no row for validation; leave it out of the run, or split otherwise$"
-    ):
-        sides.open_data(save(tmp_path / "data", 8), tmp_path / "cut")
-
-
 def test_shares_list_every_class_on_every_side(tmp_path):
     """Six lines for two classes and three sides."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
     table = sides.shares(sides.read(tmp_path / "cut"), bundle())
     assert table["rows"].tolist() == [2, 1, 2, 1, 1, 1]
-
-
-def test_a_split_of_fewer_classes_renames_them_and_leaves_their_rows_out(tmp_path):
-    """Keep class b only: its rows become class 0, the others are on no side, and who opens the data sees just that."""
-    given = bundle("ppqqrrss")
-    with Writer(tmp_path / "x", (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
-        writer.finish(META)
-    only = Split("cut", ("train",), ("test",), "beat", 0.5, 1, classes=("b",))
-    sides.write(sides.read_bundle(tmp_path / "x"), "cut", only, tmp_path / "cut")
-    opened = sides.open_data(tmp_path / "x", tmp_path / "cut")
-    assert opened.bundle.meta.classes == ("b",)
-    assert opened.bundle.y.tolist() == [-1, -1, -1, -1, 0, 0, -1, 0]
-    assert opened.sides.rows("test").tolist() == [7]
-    assert (opened.sides.sides[:4] == -1).all()
-
-
-def test_classes_may_change_their_order():
-    """Number the classes as the split lists them."""
-    assert sides.of_classes(bundle(), ("b", "a")).y.tolist() == [1, 1, 1, 1, 0, 0, 1, 0]
-
-
-def test_a_split_of_labels_keeps_them_all():
-    """Refuse to choose among labels that stand side by side."""
-    several = replace(bundle(), meta=replace(META, task="multi"))
-    with pytest.raises(SettingsError, match="keeps all classes; remove `classes`"):
-        sides.of_classes(several, ("a",))
 
 
 def test_a_published_leak_passes_and_is_told(tmp_path):
@@ -328,22 +210,6 @@ def test_a_published_leak_passes_and_is_told(tmp_path):
     assert list(sides.read(tmp_path / "cut").told["overlap"]) == ["q"]
     with pytest.raises(LeakError):
         sides.write(given, "cut", replace(shared, shared=()), tmp_path / "cut")
-
-
-def test_the_test_side_has_no_part_in_what_is_learned(tmp_path):
-    """Name the same training for two splits that differ in their test rows only, and another where train differs."""
-    given = bundle("ppqqrrss", ("train",) * 4 + ("test",) * 2 + ("more",) * 2)
-    with Writer(tmp_path / "x", (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
-        writer.finish(META)
-    read, names = sides.read_bundle(tmp_path / "x"), {"a": ("test",), "b": ("test", "more"), "c": ("more",)}
-    for name, test in names.items():
-        sides.write(read, name, Split("cut", ("train",), test, "beat", 0.5, 1), tmp_path / name)
-    sides.write(read, "d", Split("cut", ("train", "test"), ("more",), "beat", 0.5, 1), tmp_path / "d")
-    found = {name: sides.open_data(tmp_path / "x", tmp_path / name) for name in "abcd"}
-    assert len({found[name].learned for name in "abc"}) == 1
-    assert len({found[name].digest for name in "abc"}) == 3
-    assert found["d"].learned != found["a"].learned
 
 
 def test_a_split_by_row_draws_all_sides_and_tells_its_leak(tmp_path):
@@ -376,14 +242,6 @@ TASKS = {
     "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
 }
 STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
-
-
-def test_a_task_gathers_stored_labels_into_its_classes():
-    """A class is there where any of its members is, whatever its number; 2 is needed where the task says so."""
-    assert TASKS["super"].classes == ("NORM", "MI")
-    assert TASKS["super"].of(STORED, LABELS).tolist() == [[1, 0], [0, 1], [0, 1], [0, 0], [1, 0], [0, 0]]
-    assert TASKS["sure"].of(STORED, LABELS).tolist() == [[0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]]
-    assert TASKS["sure"].of(STORED, LABELS).dtype == np.int16
 
 
 SEVERAL = replace(META, task="multi", classes=LABELS)
@@ -425,31 +283,6 @@ def test_a_row_without_a_label_of_the_task_is_left_out(tmp_path):
     assert kept.told["labels"] == {"train": 0, "validation": 1, "test": 1}
 
 
-def test_an_opened_part_has_the_classes_of_its_task_in_their_order(tmp_path):
-    """Give 0/1 labels of each part's own task, and the data but once."""
-    data = save_several(tmp_path / "x", several())
-    for name, task in TASKS.items():
-        sides.write(several(), f"official/{name}", replace(OFFICIAL, task=name), tmp_path / "split" / name, task)
-    found = sides.open_parts(data, tmp_path / "split", ["sure", "super", "sure"])
-    assert list(found) == ["sure", "super"]
-    assert found["super"].bundle.meta.classes == ("NORM", "MI")
-    assert found["sure"].bundle.meta.classes == ("SR", "AMI")
-    assert found["sure"].bundle.y.tolist() == [[0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]]
-    assert found["super"].bundle.class_counts(found["super"].sides.rows("train")).tolist() == [1, 1]
-    assert found["super"].learned != found["sure"].learned
-    assert found["super"].digest == sides.open_data(data, tmp_path / "split" / "super").digest
-
-
-def test_the_same_rows_under_another_task_are_learned_anew(tmp_path):
-    """Two tasks with the same sides and names of classes, but other members, are not one training."""
-    data = save_several(tmp_path / "x", several())
-    for name, member in (("one", "IMI"), ("two", "AMI")):
-        task = LabelTask({"NORM": ("NORM",), "MI": (member,)}, drop_empty=False)
-        sides.write(several(), name, OFFICIAL, tmp_path / "split" / name, task)
-    found = sides.open_parts(data, tmp_path / "split", ["one", "two"])
-    assert found["one"].learned != found["two"].learned
-
-
 @pytest.mark.parametrize("by", ["patient", "beat"])
 def test_validation_rows_of_several_labels_are_not_drawn_by_patient_or_beat(tmp_path, by):
     """Refuse in one line what would need one class a row."""
@@ -458,14 +291,6 @@ def test_validation_rows_of_several_labels_are_not_drawn_by_patient_or_beat(tmp_
     ):
         sides.write(several(), "x", replace(OFFICIAL, held=(), by=by), tmp_path / "cut")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_split_without_parts_is_opened_under_no_name(tmp_path):
-    """Open the folder itself."""
-    data = save_several(tmp_path / "x", several())
-    sides.write(several(), "official", OFFICIAL, tmp_path / "split")
-    found = sides.open_parts(data, tmp_path / "split", [""])
-    assert found[""].digest == sides.open_data(data, tmp_path / "split").digest
 
 
 def stage(name, monkeypatch):

@@ -52,8 +52,8 @@ class Record:
     )  # what a network may take beside the signal; nan = missing
     quality: tuple[str, ...] = ()
 
-    def millivolts(self) -> np.ndarray:
-        """Give the signal in mV, float32 (leads, samples)."""
+    def in_units(self) -> np.ndarray:
+        """Give the signal in `units`, float32 (leads, samples)."""
         if self.gain is None or self.zero is None:
             return self.signal.astype(np.float32)
         zero, gain = np.asarray(self.zero)[:, None], np.asarray(self.gain)[:, None]

@@ -24,7 +24,7 @@ class Calibration:
 
     temperature: float = 1.0
     fitted_on: str = "nothing"
-    rows: int = 0
+    rows: int = 0  # recordings, where rows are pieces of them
 
 
 def probabilities(logits: np.ndarray, task: str, temperature: float = 1.0) -> np.ndarray:
@@ -40,24 +40,48 @@ def decide(probability: np.ndarray, task: str, thresholds: tuple[float, ...] = (
     return (probability >= np.array(thresholds or THRESHOLD, np.float32)).astype(np.int8)
 
 
-def calibrate(logits: np.ndarray, labels: np.ndarray, task: str) -> Calibration:
-    """Find the temperature of the least cross-entropy on validation rows."""
+def by_recording(probability: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Give each recording one answer, the mean over its rows: (rows, classes) to float32 (recordings, classes).
+
+    `which` numbers the recording of each row, from 0 on.
+    """
+    total = np.zeros((which.max() + 1, probability.shape[1]))
+    np.add.at(total, which, probability)
+    return (total / np.bincount(which)[:, None]).astype(np.float32)
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray, which: np.ndarray, task: str, fitted_on: str) -> Calibration:
+    """Find the temperature of the least cross-entropy of recordings' answers, from the logits of their rows.
+
+    `which` numbers the recording of each row, from 0 on; `labels` are (recordings,), or (recordings, labels) 0/1.
+    """
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 (costs half a second, and only training fits)
 
-    logits = logits.astype(np.float64)
+    logits, truth = logits.astype(np.float64), labels[which]
 
     def cross_entropy(log_temperature: float) -> float:
         warm = logits / np.exp(log_temperature)
         if task == "single":
-            return -float(log_softmax(warm, axis=1)[np.arange(len(labels)), labels].mean())
-        return -float((labels * log_expit(warm) + (1 - labels) * log_expit(-warm)).mean())
+            of_truth = log_softmax(warm, axis=1)[np.arange(len(truth)), truth]
+        else:
+            of_truth = log_expit(np.where(truth, warm, -warm))
+        return -float(_log_mean(of_truth, which).mean())
 
     found = minimize_scalar(cross_entropy, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
-    return Calibration(round(float(np.exp(found.x)), 6), "validation", len(labels))
+    return Calibration(round(float(np.exp(found.x)), 6), fitted_on, len(labels))
+
+
+def _log_mean(logs: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Give the logarithm of the mean over each recording's rows, of numbers given by their logarithms."""
+    shape = (which.max() + 1, *logs.shape[1:])
+    most, total = np.full(shape, -np.inf), np.zeros(shape)
+    np.maximum.at(most, which, logs)
+    np.add.at(total, which, np.exp(logs - most[which]))
+    return most + np.log(total / np.bincount(which).reshape(-1, *[1] * (logs.ndim - 1)))
 
 
 def fit_thresholds(probability: np.ndarray, labels: np.ndarray, by: By) -> tuple[float, ...]:
-    """Choose the threshold of each label on validation rows, (rows, labels) both: a claim is a probability from it on (≥).
+    """Choose the threshold of each label, by (rows, labels) of both: a claim is a probability from it on (≥).
 
     `youden` takes the largest sensitivity + specificity - 1 and `f1` the largest F1 of each label by itself; `challenge`
     climbs from those of `f1` to a maximum of the Challenge's score, one label after the other, trying every threshold. Of

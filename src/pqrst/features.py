@@ -60,6 +60,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pqrst.arrays import Record
+from pqrst.errors import RecordError
+
 Columns = dict[str, np.ndarray]  # name -> (beats,)
 
 FS = 360  # Hz
@@ -79,6 +82,22 @@ ENOUGH = 20  # intervals between beats of usual shape; with fewer, all intervals
 # s around the mark
 QRS, WIDE_QRS, P_WAVE, T_WAVE = (-0.09, 0.11), (-0.15, 0.20), (-0.24, -0.06), (0.20, 0.42)
 SHIFTS = range(-4, 5, 2)  # of 1/120 s: two QRS are compared up to 33 ms apart
+
+
+def of_record(record: Record) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Describe every beat that a recording has marks of, by the lead MLII, or else the first, and the one after it."""
+    marks = record.marks
+    if marks is None:
+        raise RecordError(record.record, "it has no marks to take the rhythm from; set window.side to none")
+    if (record.fs, record.units) != (FS, "mV"):
+        raise RecordError(
+            record.record,
+            f"beats are described in mV at {FS} Hz, and it is in {record.units} at {record.fs:g} Hz; "
+            "set window.side to none, or leave window.zscore and window.rate out",
+        )
+    first = record.leads.index("MLII") if "MLII" in record.leads else 0
+    signal = np.roll(record.in_units(), -first, axis=0)[:LEADS]
+    return beat_features(signal, marks.samples, marks.labels >= 0)
 
 
 def beat_features(signal: np.ndarray, marks: np.ndarray, is_beat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, loaders, networks, splits, training, weights
+from pqrst import artifact, catalog, loaders, networks, training, weights
 from pqrst.console import log
-from pqrst.decisions import Calibration, calibrate, fit_thresholds, probabilities
+from pqrst.decisions import Calibration, by_recording, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
+from pqrst.opened import Opened
 from pqrst.parsing import parse
 from pqrst.resolved import RunSettings
-from pqrst.sides import Opened
 from pqrst.workers import side_by_side
 
 Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch
@@ -111,17 +111,19 @@ def _train_one(which: tuple[RunSettings, int], seed: int, opened: Opened, places
 
 
 def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> tuple[Calibration, tuple[float, ...]]:
-    """Fit temperature and thresholds of the chosen epoch's weights, on the validation rows."""
-    t, task = run.settings.train, run.settings.task
+    """Fit temperature and thresholds of the chosen epoch's weights, on the recordings that chose it."""
+    t, task, opened = run.settings.train, run.settings.task, run.opened
     model = _build(run)
     model.load_state_dict(fitted.weights)
     model.to(data.validation_y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = logits(model, data.validation_x, crop=training.crop_of(t)).cpu().numpy()
-    labels = data.validation_y.cpu().numpy()
-    calibration = calibrate(found, labels, task)
+    which, first = opened.recordings(opened.sides.choosing())
+    labels = opened.bundle.y[first].astype(np.int64)
+    calibration = calibrate(found, labels, which, task, opened.sides.chooses)
     if task == "single" or t.thresholds == "none":
         return calibration, ()
-    return calibration, fit_thresholds(probabilities(found, task, calibration.temperature), labels, t.thresholds)
+    probability = by_recording(probabilities(found, task, calibration.temperature), which)
+    return calibration, fit_thresholds(probability, labels, t.thresholds)
 
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
@@ -129,8 +131,7 @@ def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> 
     s, bundle, member = run.settings, run.opened.bundle, artifact.member(seed, run.settings.value)
     module = catalog.load("classifiers", s.model)
     p = parse(module.Params, s.model_settings, f"classifiers.{s.model}")
-    train, validation, test = (run.opened.sides.rows(side) for side in splits.SIDES)
-    rows = np.setdiff1d(np.union1d(train, validation), test)  # where the test rows choose, they still teach nothing
+    rows = np.union1d(*(run.opened.sides.rows(side) for side in ("train", "validation")))
     log.info("run %s, %s: %s train rows", s.run, member, len(rows))
     with logger(member):
         if module.ACCEPTS == "signal":
@@ -185,7 +186,7 @@ def _first(run: Prepared) -> torch.nn.Module:
 
 def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     s, bundle, t = run.settings, run.opened.bundle, run.settings.train
-    rows, chosen = (run.opened.sides.rows(side) for side in ("train", "validation"))
+    rows, chosen = run.opened.sides.rows("train"), run.opened.sides.choosing()
     counts, labels = bundle.class_counts(rows), torch.from_numpy(bundle.y[rows].astype(np.int64))
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")

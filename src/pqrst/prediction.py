@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pqrst import __version__, windows
+from pqrst import __version__, decisions, preparation, windows
 from pqrst.arrays import Record
 from pqrst.artifact import Contract, Predictor
 from pqrst.errors import DataError, RecordError
@@ -71,14 +71,14 @@ def ask(predictor: Predictor, prepared: Prepared) -> Answer:
 
 def answered(predictor: Predictor, prepared: Prepared, found: np.ndarray) -> Answer:
     """Decide by the probabilities of the windows, for each and for the whole."""
-    overall = found.mean(axis=0, dtype=np.float64).astype(np.float32)
+    overall = decisions.by_recording(found, np.zeros(len(found), np.int64))
     return Answer(
         prepared,
         predictor.contract.classes,
         found,
         predictor.decide(found),
-        overall,
-        predictor.decide(overall[None])[0],
+        overall[0],
+        predictor.decide(overall)[0],
     )
 
 
@@ -102,11 +102,11 @@ def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> P
     """Choose leads, check them, bring them to the run's rate, filter, and cut."""
     window, fs = window_of(contract), float(contract.input["fs"])
     chosen = _chosen_leads(record, contract, renamed)
-    signal = record.millivolts()[[record.leads.index(name) for name in chosen.values()]]
+    signal = record.in_units()[[record.leads.index(name) for name in chosen.values()]]
     _check(record, signal, chosen)
     one = Record(record.record, record.patient, signal, record.fs, tuple(chosen))
     # a run whose settings name no rate learned at its database's own
-    made = windows.prepared(one if window.rate else windows.at_rate(one, fs), window)
+    made = preparation.prepared(one if window.rate else preparation.at_rate(one, fs), window)
     length = made.signal.shape[1]
     _check_length(record, length, window, contract)
     cut = windows.stepped(made.signal, window) if window.cut == "equal" else _covered(made.signal, window)
@@ -193,16 +193,14 @@ def _fault(lead: np.ndarray, fs: float) -> str:
 
 
 def _covered(signal: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a recording, however long, into as many pieces as cover it; or take its beginning, where the run learned that alone."""
-    if window.from_start:
-        return windows.pieces(signal[:, : window.samples], window.samples, 1)
-    return windows.pieces(signal, window.samples, max(window.pieces, -(-signal.shape[1] // window.samples)))
+    """Cut a recording, however long, into as many pieces as cover it, where the run did not learn beginnings alone."""
+    return windows.covering(signal, window, max(window.pieces, -(-signal.shape[1] // window.samples)))
 
 
 def _as_stored(rows: np.ndarray, contract: Contract) -> np.ndarray:
     """Give rows in the unit that the run was trained in: mV, or the steps of its converter."""
     gain, zero = contract.input["gain"], contract.input["zero"]
-    return rows if gain is None else windows.in_steps(rows, np.array(gain), np.array(zero))
+    return rows if gain is None else preparation.in_steps(rows, np.array(gain), np.array(zero))
 
 
 def of_window(prepared: Prepared, place: int) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Every trained network of one run, scored on the test rows: predictions, detail, figures and the headline."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,16 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, convergence, evaluation, figures, inference, loaders, operating, sides
+from pqrst import artifact, convergence, decisions, evaluation, inference, loaders, operating, plots
 from pqrst.arrays import Bundle, write_json
-from pqrst.sides import Opened
+from pqrst.opened import Opened
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
     "train", "epochs", "calibration", "thresholds", "thresholds_by", "frontend", "frontend_settings", "encoding",
     "encoding_settings", "weights",
 )  # fmt: skip
-MOST_LINES = 12  # that one figure of learning curves holds
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,19 @@ class Places:
 
 def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places) -> dict[str, float]:
     """Score every network of a run on the test rows of its part of the split; give the headline, the mean over networks."""
-    results = [
-        _evaluate_one(folder, parts, wanted, to.scores / folder.relative_to(trained))
-        for folder in artifact.members(trained)
-    ]
-    headline = {name: _mean([result.scores[name] for result in results]) for name in evaluation.HEADLINE}
+    contracts = {folder: artifact.read_contract(folder) for folder in artifact.members(trained)}
+    networks = {
+        folder: _evaluate_one(folder, str(folder.relative_to(trained)), parts, wanted, to) for folder in contracts
+    }
+    headline = {
+        name: _mean([network.found.scores[name] for network in networks.values()]) for name in evaluation.HEADLINE
+    }
     rounded = {name: None if np.isnan(value) else round(value, 6) for name, value in headline.items()}
-    first = next(iter(parts.values()))
-    write_json(to.metrics, rounded | {"synthetic": first.bundle.meta.synthetic})
-    _draw(trained, parts, to.scores, to.plots)
+    synthetic = next(iter(parts.values())).bundle.meta.synthetic
+    write_json(to.metrics, rounded | {"synthetic": synthetic})
+    ordered = sorted(contracts, key=lambda folder: contracts[folder].place)
+    page = plots.Page(to.plots, trained.name, synthetic)
+    plots.draw(page, [networks[folder] for folder in ordered], parts[contracts[ordered[0]].part])
     return headline
 
 
@@ -56,37 +58,46 @@ def parts_of(trained: Path) -> list[str]:
 
 
 def _evaluate_one(
-    folder: Path, parts: Mapping[str, Opened], wanted: Sequence[str], target: Path
-) -> evaluation.Evaluation:
-    predictor = artifact.load(folder)
+    folder: Path, name: str, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places
+) -> plots.Network:
+    """Score one network, and write its predictions and their detail into the folder of its name."""
+    predictor, target = artifact.load(folder), to.scores / name
     inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
     contract, opened = predictor.contract, parts[predictor.contract.part]
-    bundle, rows = opened.bundle, opened.sides.rows("test")
-    probability = _answers(predictor, bundle, rows)
-    probability, rows = _by_recording(probability, rows, bundle)
+    bundle = opened.bundle
+    probability, rows = _of_recordings(predictor, opened, opened.sides.rows("test"))
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
-    result = evaluation.evaluate(labels, probability, decided, contract.classes, wanted)
+    result, history = evaluation.evaluate(labels, probability, decided, contract.classes, wanted), _history(folder)
     target.mkdir(parents=True, exist_ok=True)
     np.save(target / "probabilities.npy", probability)
     np.save(target / "predictions.npy", decided.astype(np.int16))
     np.save(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
-    told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(folder)}
+    told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(history)}
     told |= {"pictures": bool(contract.encoding) or "height" in contract.input["axes"]}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":
         detail |= _of_labels(predictor, opened, (labels, probability, decided), bundle.rows.iloc[rows], target)
     write_json(target / "scores.json", {**told, **asdict(result), **detail})
-    return result
+    return plots.Network(name, labels, probability, result, history)
 
 
-def _course(folder: Path) -> dict[str, list[float]]:
+def _history(folder: Path) -> pd.DataFrame:
+    """Read how a network learned, a line an epoch; no line where it was not trained in epochs."""
+    file = folder / artifact.HISTORY
+    return pd.read_csv(file) if file.exists() else pd.DataFrame()
+
+
+def _course(history: pd.DataFrame) -> dict[str, list[float]]:
     """Give the validation scores of a training, epoch by epoch."""
-    if not (folder / artifact.HISTORY).exists():
-        return {}
-    history = pd.read_csv(folder / artifact.HISTORY)
-    return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED}
+    return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED if len(history)}
+
+
+def _of_recordings(predictor: artifact.Predictor, opened: Opened, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the probabilities of the recordings that rows are pieces of, and the first row of each."""
+    which, first = opened.recordings(rows)
+    return decisions.by_recording(_answers(predictor, opened.bundle, rows), which), first
 
 
 def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
@@ -104,10 +115,9 @@ def _of_labels(
     """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
     labels, probability, decided = found
     classes = predictor.contract.classes
-    bundle, rows = opened.bundle, opened.sides.rows("validation")
-    chosen = _answers(predictor, bundle, rows)
+    chosen, rows = _of_recordings(predictor, opened, opened.sides.choosing())
     points = [
-        operating.points(labels, probability, operating.thresholds_at(bundle.y[rows], chosen, least), classes)
+        operating.points(labels, probability, operating.thresholds_at(opened.bundle.y[rows], chosen, least), classes)
         .assign(target=least)
         for least in operating.SENSITIVITIES
     ]  # fmt: skip
@@ -120,18 +130,6 @@ def _of_labels(
     }
 
 
-def _by_recording(probability: np.ndarray, rows: np.ndarray, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
-    """Give a recording that was cut into pieces one answer, the mean over them, and its first row for the rest."""
-    if bundle.meta.settings.get("cut") != "whole":
-        return probability, rows
-    _, first, which = np.unique(bundle.rows["record"].to_numpy(str)[rows], return_index=True, return_inverse=True)
-    total = np.zeros((len(first), probability.shape[1]))
-    np.add.at(total, which, probability)
-    order = np.argsort(first)
-    mean = (total / np.bincount(which)[:, None])[order].astype(np.float32)
-    return mean, rows[first[order]]
-
-
 def _by_patient(
     labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: artifact.Contract
 ) -> dict[str, str]:
@@ -140,72 +138,3 @@ def _by_patient(
         return {}
     found = evaluation.by_group(labels, decided, people, len(contract.classes))
     return {person: " ".join(map(str, matrix.ravel().tolist())) for person, matrix in found.items()}
-
-
-def _draw(trained: Path, parts: Mapping[str, Opened], out: Path, plots: Path) -> None:
-    """Write the curves of the first network as tables for DVC's page, and every figure as PNG."""
-    folders = sorted(artifact.members(trained), key=lambda folder: artifact.read_contract(folder).place)
-    opened = parts[artifact.read_contract(folders[0]).part]
-    classes = opened.bundle.meta.classes
-    page = Page(plots, trained.name, opened.bundle.meta.synthetic)
-    first = out / folders[0].relative_to(trained)
-    title = page.title(f"test rows, {first.relative_to(out)}")
-    labels, probability = opened.bundle.y[np.load(first / "rows.npy")], np.load(first / "probabilities.npy")
-    for kind, curve in (("roc", evaluation.roc), ("precision_recall", evaluation.precision_recall)):
-        table = curve(labels.astype(np.int64), probability, classes)
-        page.keep(table, kind)
-        heading = page.title(f"{kind.replace('_', ' ')}, {first.relative_to(out)}")
-        figures.curves(table, heading, plots / f"{kind}.png", page.note)
-    found = json.loads((first / "scores.json").read_text())
-    if found["confusion"] is not None:
-        page.keep(evaluation.confusion_table(found["confusion"], classes), "confusion")
-        figures.confusion(np.array(found["confusion"]), classes, title, plots / "confusion.png", page.note)
-    else:
-        _draw_labels(page, found["per_class"], (labels, probability), title)
-    shown = folders if len(folders) <= MOST_LINES else _first_seeds(folders)[:MOST_LINES]
-    logs = {str(folder.relative_to(trained)): folder / artifact.HISTORY for folder in shown}
-    histories = {name: pd.read_csv(file) for name, file in logs.items() if file.exists()}
-    if histories:
-        of_all = f", {len(shown)} of {len(folders)} networks" if len(shown) < len(folders) else ""
-        figures.learning(histories, page.title(f"loss{of_all}"), plots / "learning.png", page.note)
-    shares = sides.shares(opened.sides, opened.bundle)
-    page.keep(shares, "shares")
-    heading = f"{opened.bundle.meta.dataset}, split {opened.sides.told['split']}: rows by class"
-    figures.shares(shares, heading, plots / "shares.png", page.note)
-
-
-def _first_seeds(folders: Sequence[Path]) -> list[Path]:
-    """Keep one network of each value that a run is made over."""
-    return list({folder.parent: folder for folder in reversed(folders)}.values())[::-1]
-
-
-def _draw_labels(page: "Page", per_class: Sequence[Any], found: tuple[np.ndarray, np.ndarray], title: str) -> None:
-    """Draw what only a multi-label task has: F1 by label, and how far probabilities can be believed."""
-    table = pd.DataFrame(per_class)
-    page.keep(table, "labels")
-    figures.bars(table, title, page.folder / "f1.png", page.note)
-    believed = operating.reliability(*found, list(table["class"]))
-    page.keep(believed, "reliability")
-    figures.reliability(believed, title, page.folder / "reliability.png", page.note)
-
-
-@dataclass(frozen=True)
-class Page:
-    """The figures of one run, each marked when its recordings are made up."""
-
-    folder: Path
-    run: str
-    synthetic: bool
-
-    @property
-    def note(self) -> str:
-        return "synthetic recordings" if self.synthetic else ""
-
-    def title(self, what: str) -> str:
-        return f"{self.run}: {what}"
-
-    def keep(self, table: pd.DataFrame, name: str) -> None:
-        """Write a table for DVC's page, with the kind of recordings in a column of its own."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        marked = table.assign(recordings="synthetic" if self.synthetic else "real")
-        marked.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")

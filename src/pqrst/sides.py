@@ -1,10 +1,9 @@
 """A split as a folder: the side of every row, how it was made, and whom its sides share."""
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, LabelTask, digest, move_into_place, write_json
-from pqrst.arrays import read as read_bundle
+from pqrst.arrays import Bundle, LabelTask, move_into_place, write_json
 from pqrst.errors import DataError, SettingsError
-from pqrst.params import Split
+from pqrst.labels import of_classes, of_task
+from pqrst.params import Split, parts_of
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,22 @@ class Sides:
     told: Mapping[str, Any]
 
     def rows(self, side: str) -> np.ndarray:
-        """Give the row numbers of a side; where no row only chooses, the test rows do that too."""
-        side = "test" if side == "validation" and self.told["test_chooses"] else side
+        """Give the row numbers of a side."""
         return np.flatnonzero(self.sides == splits.SIDES.index(side))
+
+    @property
+    def chooses(self) -> str:
+        """Name the side that chooses the epoch, and that temperature and thresholds are fitted on."""
+        return "test" if self.told["test_chooses"] else "validation"
+
+    def choosing(self) -> np.ndarray:
+        """Give the row numbers of the side that chooses."""
+        return self.rows(self.chooses)
 
     @property
     def leak(self) -> str:
         """Say in a few words whom train and test share."""
-        chosen = "the test rows chose the epoch and the temperature; " if self.told["test_chooses"] else ""
+        chosen = "the test rows chose the epoch and the temperature; " if self.chooses == "test" else ""
         return chosen + self._shared
 
     @property
@@ -77,6 +84,18 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | N
     write_json(partial / "split.json", told)
     move_into_place(partial, folder)
     return f"{told['rows']}, {Sides(made, told).leak}"
+
+
+def write_all(
+    bundle: Bundle, ways: Mapping[str, Split], tasks: Mapping[str, LabelTask], folder: Path
+) -> dict[str, str]:
+    """Split a Bundle in each way, and in each of its parts; give by name one line that tells what came out."""
+    told = {}
+    for name, way in ways.items():
+        for part, split in parts_of(way, f"splits.{name}").items():
+            called = f"{name}/{part}" if part else name
+            told[called] = write(bundle, called, split, folder / name / part, tasks.get(split.task))
+    return told
 
 
 def _groups(bundle: Bundle) -> np.ndarray:
@@ -137,25 +156,6 @@ def _by_group(bundle: Bundle, s: Split, fold: np.ndarray, group: np.ndarray, pat
     return np.where(drawn, dealt, made)
 
 
-def of_task(bundle: Bundle, task: LabelTask | None) -> Bundle:
-    """Turn a multi-label database's stored labels into those of a task."""
-    if task is None:
-        return bundle
-    labels = task.of(bundle.y, bundle.meta.classes)
-    return replace(bundle, meta=replace(bundle.meta, classes=task.classes), y=labels)
-
-
-def of_classes(bundle: Bundle, classes: Sequence[str]) -> Bundle:
-    """Keep only some classes of a single-label task, in the order given; rows of the others get the label -1."""
-    if not classes:
-        return bundle
-    if bundle.meta.task == "multi":
-        raise SettingsError(f"{bundle.meta.dataset}: a split of a multi-label task keeps all classes; remove `classes`")
-    places = {name: place for place, name in enumerate(classes)}
-    labels = np.array([places.get(name, -1) for name in bundle.meta.classes])
-    return replace(bundle, meta=replace(bundle.meta, classes=tuple(classes)), y=labels[bundle.y])
-
-
 def shares(read: Sides, bundle: Bundle) -> pd.DataFrame:
     """Lay the rows of each class on each side out as one line a cell: class, side, rows."""
     classes = bundle.meta.classes
@@ -172,41 +172,3 @@ def read(folder: Path) -> Sides:
     if missing := {field.name for field in fields(Split)} - set(told):
         raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), told)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The rows of a run and their sides."""
-
-    bundle: Bundle
-    sides: Sides
-    digest: str  # of both, so that a result says which data it came from
-    learned: str  # the same without the test side: runs that differ only in what they are tested on share a training
-
-
-def open_data(data: Path, split: Path) -> Opened:
-    """Open what a run learns from."""
-    return _opened(read_bundle(data), digest(data), data, split)
-
-
-def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
-    """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
-    bundle, rows = read_bundle(data), digest(data)
-    return {part: _opened(bundle, rows, data, split / part) for part in dict.fromkeys(parts)}
-
-
-def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
-    sides = read(split)
-    if len(sides.sides) != len(bundle.x):
-        raise DataError(
-            f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
-        )
-    empty = [side for side in splits.SIDES if not len(sides.rows(side))]
-    if empty:
-        raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")
-    task = sides.told["task_of"]
-    bundle = of_task(of_classes(bundle, sides.told["classes"]), None if task is None else LabelTask(**task))
-    unseen = splits.TEST if not sides.told["test_chooses"] else splits.UNUSED
-    seen = np.where(sides.sides == unseen, splits.UNUSED, sides.sides).tobytes()
-    learned = hashlib.sha256(f"{rows}{bundle.meta.classes}{task or ''}".encode() + seen).hexdigest()
-    return Opened(bundle, sides, hashlib.sha256((rows + digest(split)).encode()).hexdigest(), learned)

@@ -178,7 +178,7 @@ def _check_windows(wanted: list[int], have: int, limits: Limits) -> None:
 def _signal_told(record: Record, prepared: prediction.Prepared) -> dict[str, Any]:
     return {
         "fs": record.fs, "units": "uV", "leads": list(record.leads), "encoding": "int16-base64", "missing": MISSING,
-        "samples": [_packed(lead) for lead in record.millivolts()],
+        "samples": [_packed(lead) for lead in record.in_units()],
         "processed": {
             "fs": prepared.fs, "leads": list(prepared.leads), "samples": [_packed(lead) for lead in prepared.signal],
         },
@@ -255,5 +255,5 @@ def _as_csv(record: Record) -> str:
     text.write(f"# fs={record.fs:g} units=mV\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(record.leads)
-    writer.writerows(np.round(record.millivolts().T.astype(float), 4).tolist())
+    writer.writerows(np.round(record.in_units().T.astype(float), 4).tolist())
     return text.getvalue()

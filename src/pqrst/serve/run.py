@@ -36,7 +36,7 @@ def examples() -> Mapping[str, Record]:
         with tempfile.TemporaryDirectory() as folder:
             mitdb.synthesize(Path(folder), 1, np.random.default_rng(EXAMPLE_SEED), minutes)
             record = next(mitdb.records(Path(folder), mitdb.Params()))
-        made[name] = replace(record, record=name, signal=record.millivolts(), gain=None, zero=None, marks=None)
+        made[name] = replace(record, record=name, signal=record.in_units(), gain=None, zero=None, marks=None)
     return made
 
 
