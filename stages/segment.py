@@ -22,9 +22,7 @@ def main(*, settings: Path, raw: Path, out: Path) -> None:
     }  # fmt: skip
     found = dataset.records(raw, component(("datasets", given["database"]), given["settings"], "settings"))
     meta = windows.segment(found, parse(Window, given["window"], "window"), given["on_bad_record"], facts, out)
-    log.info(
-        "%s: %s rows of shape %s, %s recordings skipped", out.name, meta.shape[0], meta.shape[1:], len(meta.skipped)
-    )
+    log.info("%s: %s rows of shape %s, %s recordings skipped", out.name, meta.rows, meta.shape, len(meta.skipped))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pqrst import artifact, catalog, export
+from pqrst.arrays import Form
 from pqrst.artifact import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
@@ -24,16 +25,19 @@ SMALL = {
 }
 
 
+INPUT = Form(shape=(1, 80), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
+
+
 def made(name, classes=3, task="single", standardise=BY_ROW, **more):
     """Build a small untrained network with a contract."""
     module = catalog.load("models", name)
     torch.manual_seed(0)
     settings = parse(module.Params, SMALL[name], "p")
-    columns = getattr(module, "SIDE", ())
+    columns = tuple(getattr(module, "SIDE", ()))
     contract = Contract(
         run="tiny", system="s", seed=1, task=task, classes=tuple("abcdef"[:classes]), model=name,
         model_settings=json.loads(json.dumps(asdict(settings))), parameters=1,
-        input={"shape": [1, 80], "side": list(columns)}, standardise=standardise, side=tuple(columns),
+        input=replace(INPUT, side=columns), standardise=standardise, side=columns,
         standardise_side=Standardisation("train", (0.1,) * len(columns), (2.0,) * len(columns)) if columns else Standardisation("none"),
         output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
         **more,

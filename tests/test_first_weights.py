@@ -59,8 +59,8 @@ def write(folder, side=()):
     x = np.rint(200 * (waves[:, None] + rng.normal(0, 0.2, (90, 2, SAMPLES))) + 50).astype(np.int16)
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(90), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(90) < 63, "train", "test")
-    meta = Meta("beats", "single", CLASSES, 120.0, ("I", "II"), "converter steps", ("row", "lead", "time"), {},
-                {"synthetic": True}, (200.0, 200.0), (50, 50), side=side)  # fmt: skip
+    meta = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={},
+                provenance={"synthetic": True}, gain=(200.0, 200.0), zero=(50, 50), side=side)  # fmt: skip
     with Writer(folder / "x", (2, SAMPLES), "int16") as writer:
         writer.add(x, y, told, rng.normal(60, 10, (90, len(side))).astype(np.float32) if side else None)
         writer.finish(meta)

@@ -58,7 +58,17 @@ def data(tmp_path_factory):
     x[np.arange(60), 0, y] += 2
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(60), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(60) < 42, "train", "test")
-    meta = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+    meta = Meta(
+        dataset="beats",
+        task="single",
+        classes=CLASSES,
+        fs=120.0,
+        leads=("MLII",),
+        units="mV",
+        axes=("row", "lead", "time"),
+        window={},
+        provenance={"synthetic": True},
+    )
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(meta)

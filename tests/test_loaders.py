@@ -112,12 +112,22 @@ def test_one_mean_and_deviation_for_all_leads():
 
 def test_converter_steps_go_back_to_their_unit():
     """Bring 1224 steps of 200 from 1024 on to 1, and leave rows alone that are in their unit already."""
-    told = ("d", "single", ("a", "b"), 100.0, ("I", "II"), "converter steps", ("row", "lead", "time"), {}, {})
-    steps = to_unit(Meta(*told, gain=(200.0, 1000.0), zero=(1024, 0)))
+    told = {
+        "dataset": "d",
+        "task": "single",
+        "classes": ("a", "b"),
+        "fs": 100.0,
+        "leads": ("I", "II"),
+        "units": "converter steps",
+        "axes": ("row", "lead", "time"),
+        "window": {},
+        "provenance": {},
+    }
+    steps = to_unit(Meta(**told, gain=(200.0, 1000.0), zero=(1024, 0)))
     assert steps == Standardisation("unit", (1024.0, 0.0), (200.0, 1000.0))
     x = torch.tensor([[[1224.0, 1024.0], [500.0, -32768.0]]])
     assert standardise(x, steps).tolist() == [[[1.0, 0.0], [0.5, -32.768001556396484]]]
-    assert to_unit(Meta(*told)) == Standardisation("none")
+    assert to_unit(Meta(**told)) == Standardisation("none")
 
 
 def test_a_missing_number_beside_a_row_is_fitted_nowhere_and_becomes_the_mean():

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from pqrst import artifact, catalog, export, images, inference, networks
-from pqrst.arrays import Bundle, Meta, read
+from pqrst.arrays import Bundle, Form, Meta, read
 from pqrst.errors import SettingsError
 from pqrst.loaders import Standardisation, standardise, to_unit
 from pqrst.parsing import parse
 
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
+INPUT = Form(shape=SHAPE, axes=("row", "lead", "time"), fs=FS, leads=("I", "II"), units="mV", window={})
 CONTRACT = artifact.Contract(
     run="tiny", system="s", seed=1, task="single", classes=CLASSES, model="efficientnet_b0", model_settings={}, parameters=1,
-    input={"shape": list(SHAPE), "fs": FS, "side": [], "units": "mV", "axes": ["row", "lead", "time"]}, standardise=Standardisation("none"),
+    input=INPUT, standardise=Standardisation("none"),
     output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", encoding="lead_rows", encoding_settings=DRAWN,
 )  # fmt: skip
 
@@ -70,8 +71,8 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
     steps = np.random.default_rng(0).integers(-2000, 2000, (7, *SHAPE)).astype(np.int16)
     rows = pd.DataFrame({"record": [f"r{i}" for i in range(7)], "patient": "", "start": 0, "quality": ""})
     meta = Meta(
-        "toy", "single", CLASSES, FS, ("I", "II"), "converter steps", ("row", "lead", "time"), {"cut": "around"},
-        {"synthetic": True}, (200.0, 180.0), (3, -8),
+        dataset="toy", task="single", classes=CLASSES, fs=FS, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={"cut": "around"},
+        provenance={"synthetic": True}, gain=(200.0, 180.0), zero=(3, -8),
     )  # fmt: skip
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
     images.encode(windows, {"encoding": "lead_rows", "settings": DRAWN, "dtype": dtype}, tmp_path / "stored")

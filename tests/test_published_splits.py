@@ -15,7 +15,17 @@ from pqrst.params import Split, Train, Window, parts_of
 from pqrst.resolved import RunSettings
 
 CLASSES, SAMPLES = ("a", "b", "c"), 16
-META = Meta("toy", "single", CLASSES, 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=CLASSES,
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 TRAIN = Train(
     epochs=3, seeds=1, batch_size=16, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
     scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.0,
@@ -358,5 +368,5 @@ def test_the_rows_tell_that_they_are_beginnings(tmp_path):
     facts = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
     windows.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
     found = sides.read_bundle(tmp_path / "x")
-    assert found.meta.settings["from_start"] is True
+    assert found.meta.window["from_start"] is True
     assert found.x[0, 0].tolist() == [0, 1, 2, 3]

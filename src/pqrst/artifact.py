@@ -19,15 +19,15 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from pqrst import catalog, decisions, networks
-from pqrst.arrays import Meta, move_into_place, write_json, write_text
+from pqrst.arrays import Form, move_into_place, write_json, write_text
 from pqrst.cards import card
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop, logits
 from pqrst.loaders import Standardisation, beside, standardise
-from pqrst.parsing import convert, parse
+from pqrst.parsing import parse
 
-SCHEMA = 4
+SCHEMA = 5
 WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
 NUMBERS_AT_ONCE = 2**26  # of rows turned to float32 together: 256 MiB
 SMALLEST = 1e-12  # probability whose logarithm is still taken
@@ -46,7 +46,7 @@ class Contract:
     model: str
     model_settings: dict[str, Any]
     parameters: int | None  # none of an estimator
-    input: dict[str, Any]  # shape of a row, axes, fs, leads, units, the settings that cut or encoded it
+    input: Form
     standardise: Standardisation
     output: str
     split: str
@@ -73,6 +73,11 @@ class Contract:
     place: int = 0  # of its value among those that the run is made over
     schema: int = SCHEMA
 
+    @property
+    def pictures(self) -> bool:
+        """Say whether the model sees images, whoever draws them."""
+        return bool(self.encoding or self.input.encoding)
+
 
 @dataclass(frozen=True)
 class Predictor(ABC):
@@ -82,12 +87,12 @@ class Predictor(ABC):
 
     def logits(self, rows: np.ndarray, side: np.ndarray | None = None) -> np.ndarray:
         """Give logits (rows, classes) for rows of the shape that the contract names, with the numbers beside them."""
-        expected = tuple(self.contract.input["shape"])
+        expected = self.contract.input.shape
         if rows.shape[1:] != expected:
             raise DataError(f"run {self.contract.run} takes rows of shape {expected}, got {rows.shape[1:]}")
         chosen = None
         if self.contract.side:
-            chosen = beside(side, self.contract.input["side"], self.contract.side).astype(np.float32)
+            chosen = beside(side, self.contract.input.side, self.contract.side).astype(np.float32)
         parts = np.array_split(np.arange(len(rows)), max(1, -(-rows.size // NUMBERS_AT_ONCE)))
         return np.concatenate([self.part(rows[part], None if chosen is None else chosen[part]) for part in parts])
 
@@ -139,12 +144,6 @@ class EstimatorPredictor(Predictor):
 def beside_rows(side: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Lay rows out flat behind the numbers beside them, as an estimator over signals takes them: (rows, columns + leads · T)."""
     return np.concatenate([side, rows.reshape(len(rows), -1)], axis=1).astype(np.float32)
-
-
-def input_of(meta: Meta) -> dict[str, Any]:
-    """Say what a row of a Bundle is."""
-    told = ("axes", "fs", "leads", "lead_names", "units", "gain", "zero", "side", "settings")
-    return {"shape": list(meta.shape[1:]), **{key: getattr(meta, key) for key in told}}
 
 
 def member(seed: int, value: str = "") -> str:
@@ -200,10 +199,8 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
     contract = read_contract(folder)
     if contract.kind == "classifiers":
         return EstimatorPredictor(contract, _estimator(folder / ESTIMATOR, contract))
-    shape = contract.crop.shape(tuple(contract.input["shape"]))
-    model = networks.build(
-        contract, shape, len(contract.classes), float(contract.input["fs"]), f"{folder}/contract.json: "
-    )
+    shape, fs = contract.crop.shape(contract.input.shape), contract.input.fs
+    model = networks.build(contract, shape, len(contract.classes), fs, f"{folder}/contract.json: ")
     _fill(model, folder / WEIGHTS, device)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return NetworkPredictor(contract, model.eval())
@@ -250,6 +247,4 @@ def contract_of(given: Any, place: str) -> Contract:
     if not isinstance(given, dict) or given.get("schema") != SCHEMA:
         found = given.get("schema") if isinstance(given, dict) else None
         raise DataError(f"{place} has schema {found!r}, this version reads {SCHEMA}; train the run anew")
-    contract = parse(Contract, given, place)
-    convert(tuple[int, ...], contract.input.get("shape"), f"{place}.input.shape")
-    return contract
+    return parse(Contract, given, place)

@@ -179,7 +179,7 @@ def removal(
 
 def _network(predictor: Predictor, rows: np.ndarray) -> NetworkPredictor:
     """Refuse what is no network over signals, and rows of another shape."""
-    told, shape = predictor.contract, tuple(predictor.contract.input["shape"])
+    told, shape = predictor.contract, predictor.contract.input.shape
     if not isinstance(predictor, NetworkPredictor):
         raise DataError(f"run {told.run}: {told.model} is no network; explanations are of networks over signals")
     if len(shape) != 2:
@@ -232,7 +232,7 @@ def _explained(
         raise DataError(f"run {told.run}: targets are one class index a row, from 0 to {len(told.classes) - 1}")
     beside = [torch.from_numpy(np.asarray(targets, np.int64)).to(next(network.model.parameters()).device)]
     if told.side:
-        chosen = _tensor(network, loaders.beside(side, told.input["side"], told.side))
+        chosen = _tensor(network, loaders.beside(side, told.input.side, told.side))
         beside.append(standardise(chosen, told.standardise_side))
     parts = []
     with _evaluating(network.model):

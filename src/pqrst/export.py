@@ -67,7 +67,7 @@ def write(predictor: Predictor, file: Path) -> None:
     if not isinstance(predictor, NetworkPredictor):
         raise DataError(f"run {predictor.contract.run} is no network, so it has no ONNX form; export another run")
     contract = predictor.contract
-    shapes = [tuple(contract.input["shape"]), *([(len(contract.side),)] if contract.side else [])]
+    shapes = [contract.input.shape, *([(len(contract.side),)] if contract.side else [])]
     names = ["rows", "side"][: len(shapes)]
     inputs = tuple(torch.randn(2, *shape) for shape in shapes)
     count = torch.export.Dim("windows", min=1)
@@ -126,9 +126,9 @@ def open_run(place: Path, device: str = "cpu", threads: int = 1) -> Predictor:
 def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
     """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
     rng = np.random.default_rng(0)
-    shape = (PARITY_ROWS, *one.contract.input["shape"])
+    shape = (PARITY_ROWS, *one.contract.input.shape)
     rows = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as smooth as an ECG, and as large
-    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input["side"]))).astype(np.float32)
+    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
     found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
     return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS
 

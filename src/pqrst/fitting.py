@@ -227,7 +227,7 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
     return artifact.Contract(
         run=s.run, value=s.value, system=s.system, seed=seed, task=s.task, classes=meta.classes,
         kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
-        input=artifact.input_of(meta), standardise=run.standardisation, side=run.side.columns,
+        input=meta.form, standardise=run.standardisation, side=run.side.columns,
         standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split,
         leak=run.opened.sides.leak, best_epoch=best_epoch, part=s.part, crop=training.crop_of(s.train),
         thresholds_by="" if s.task == "single" else s.train.thresholds,

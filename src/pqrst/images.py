@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,12 @@ import numpy as np
 import torch
 
 from pqrst import catalog, loaders
-from pqrst.arrays import Bundle, Meta, Writer
+from pqrst.arrays import Bundle, Meta, Steps, Writer
 from pqrst.console import track
 from pqrst.params import component
 
 CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**23  # of pictures at once: whichever is fewer
 LEVELS = 255  # steps of a byte
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The whole steps that values are stored in, by channel: value = (step − zero) / gain."""
-
-    gain: np.ndarray
-    zero: np.ndarray
 
 
 def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
@@ -61,25 +53,19 @@ def _steps(pictures: Iterable[np.ndarray]) -> Steps:
     low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
     flat = np.where(low == 0, 1, np.abs(low)) * LEVELS
     gain = LEVELS / np.where(high > low, high - low, flat).astype(np.float64)
-    return Steps(gain, np.rint(-low * gain))
+    return Steps(tuple(gain.tolist()), tuple(np.rint(-low * gain).astype(int).tolist()))
 
 
 def _in_steps(images: np.ndarray, steps: Steps | None) -> np.ndarray:
     if steps is None:
         return images
-    gain, zero = (values[:, None, None] for values in (steps.gain, steps.zero))
+    gain, zero = (np.array(values)[:, None, None] for values in (steps.gain, steps.zero))
     return np.clip(np.rint(images * gain + zero), 0, LEVELS)
 
 
 def _meta(windows: Meta, encoding: str, settings: Mapping[str, Any], steps: Steps | None) -> Meta:
-    """Keep what the rows were cut by, so that an image can be made again from a recording."""
-    made_by = {
-        "window": dict(windows.settings),
-        "units": windows.units,
-        "encoding": encoding,
-        "encoding_settings": dict(settings),
-    }
-    gain, zero = (None, None) if steps is None else (tuple(steps.gain.tolist()), tuple(map(int, steps.zero)))
     return replace(
-        windows, axes=("row", "channel", "height", "width"), units="encoded", gain=gain, zero=zero, settings=made_by
-    )
+        windows, axes=("row", "channel", "height", "width"), units="encoded", encoding=encoding,
+        encoding_settings=dict(settings), gain=None if steps is None else steps.gain,
+        zero=None if steps is None else steps.zero,
+    )  # fmt: skip

@@ -72,7 +72,7 @@ def _evaluate_one(
     np.save(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
     told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(folder)}
-    told |= {"pictures": bool(contract.encoding) or "height" in contract.input["axes"]}
+    told |= {"pictures": contract.pictures}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":
@@ -122,7 +122,7 @@ def _of_labels(
 
 def _by_recording(probability: np.ndarray, rows: np.ndarray, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
     """Give a recording that was cut into pieces one answer, the mean over them, and its first row for the rest."""
-    if bundle.meta.settings.get("cut") != "whole":
+    if bundle.meta.window.get("cut") != "whole":
         return probability, rows
     _, first, which = np.unique(bundle.rows["record"].to_numpy(str)[rows], return_index=True, return_inverse=True)
     total = np.zeros((len(first), probability.shape[1]))
