@@ -24,8 +24,8 @@ import wfdb
 from pqrst import artifact, export
 from pqrst.arrays import Form
 from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
+from pqrst.standardisation import Standardisation
 
 FS, LEADS = 360, ("MLII", "V1")
 SUBJECTS = (("one window of 10 s", 10, 40, 48), ("a record of 30 min", 1800, 3, 4))  # seconds, in turn, at once

@@ -18,8 +18,8 @@ from pqrst import artifact
 from pqrst.arrays import Meta
 from pqrst.datasets import mitdb
 from pqrst.decisions import Calibration
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
+from pqrst.standardisation import Standardisation
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,8 +14,9 @@ from pqrst.classifiers import beat_cascade
 from pqrst.errors import DataError, PqrstError
 from pqrst.features import beat_features
 from pqrst.inference import Crop, logits
-from pqrst.loaders import Standardisation, fit_standardisation, standardise
+from pqrst.loaders import parts
 from pqrst.models import coupled_cnn
+from pqrst.standardisation import Standardisation, decoded, fit_standardisation, standardise
 
 SHAPE, CLASSES = (2, 16), ("N", "S", "V")
 SETTINGS = {"widths": [4, 6], "dropout": [0.2, 0.3], "kernel": 3, "dense_widths": [8], "dense_dropout": 0.5}
@@ -71,7 +72,7 @@ def refused(folder):
 
 def test_a_saved_network_gives_the_same_logits(saved):
     """Give after loading what the network gave before, bit for bit."""
-    expected = logits(network(), (standardise(torch.from_numpy(rows()), CONTRACT.standardise),))
+    expected = logits(network(), (standardise(decoded(torch.from_numpy(rows()), META.steps), CONTRACT.standardise),))
     assert np.array_equal(artifact.load(saved).logits(rows()), expected.numpy())
 
 
@@ -141,7 +142,7 @@ def test_a_network_over_crops_comes_back_as_one(tmp_path):
     assert found.contract == contract
     x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        scaled = standardise(x, Standardisation("row"))
+        scaled = standardise(decoded(x, META.steps), Standardisation("row"))
         expected = torch.stack([model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
     assert found.logits(x.numpy()) == pytest.approx(expected.numpy(), abs=1e-6)
 
@@ -154,10 +155,10 @@ def test_whole_numbers_are_predicted_like_floats(saved):
 
 def test_train_standardisation_is_replayed(tmp_path):
     """Apply the numbers that were fitted on train rows, not those of the new rows."""
-    fitted = fit_standardisation("train", rows(), np.arange(6))
+    fitted = fit_standardisation("train", parts(rows(), np.arange(6), META.steps))
     predictor = artifact.load(save(tmp_path / "seed-9", replace(CONTRACT, standardise=fitted)))
     assert predictor.contract.standardise == fitted
-    expected = logits(network(), (standardise(torch.from_numpy(rows(3)), fitted),)).numpy()
+    expected = logits(network(), (standardise(decoded(torch.from_numpy(rows(3)), META.steps), fitted),)).numpy()
     assert np.array_equal(predictor.logits(rows(3)), expected)
     assert not np.array_equal(predictor.logits(rows(3)), artifact.load(save(tmp_path / "row")).logits(rows(3)))
 

@@ -8,7 +8,7 @@ from pqrst.arrays import Form
 from pqrst.artifact import Contract
 from pqrst.cards import DISCLAIMER, SYNTHETIC, card
 from pqrst.decisions import Calibration
-from pqrst.loaders import Standardisation
+from pqrst.standardisation import Standardisation
 
 INPUT = Form(
     shape=(1, 3600), axes=("row", "lead", "time"), fs=360.0, leads=("first",), units="mV", lead_names=({"MLII": 45, "V5": 3},),

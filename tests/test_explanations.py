@@ -13,8 +13,8 @@ from pqrst.arrays import Form
 from pqrst.artifact import Contract, EstimatorPredictor, NetworkPredictor
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import Crop
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
+from pqrst.standardisation import Standardisation
 
 INPUT = Form(shape=(1, 4), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
 CONTRACT = Contract(

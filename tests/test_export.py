@@ -14,8 +14,8 @@ from pqrst.artifact import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
-from pqrst.loaders import Standardisation
 from pqrst.parsing import parse
+from pqrst.standardisation import Standardisation
 
 BY_ROW = Standardisation("row")
 SMALL = {

@@ -10,8 +10,8 @@ import torch
 from pqrst import artifact, catalog, export, images, inference, networks
 from pqrst.arrays import Bundle, Form, Meta, read
 from pqrst.errors import SettingsError
-from pqrst.loaders import Standardisation, standardise, to_unit
 from pqrst.parsing import parse
+from pqrst.standardisation import Standardisation, decoded
 
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
@@ -77,8 +77,8 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
     images.encode(windows, {"encoding": "lead_rows", "settings": DRAWN, "dtype": dtype}, tmp_path / "stored")
     stored = read(tmp_path / "stored")
-    told = standardise(torch.from_numpy(np.array(stored.x, np.float32)), to_unit(stored.meta))
-    drawn = built().prepared(standardise(torch.from_numpy(steps.astype(np.float32)), to_unit(meta)))
+    told = decoded(torch.from_numpy(np.array(stored.x, np.float32)), stored.meta.steps)
+    drawn = built().prepared(decoded(torch.from_numpy(steps.astype(np.float32)), meta.steps))
     assert stored.x.dtype == dtype
     largest = {"float32": 0.0, "float16": 2.0**-12, "uint8": 1 / 255}[dtype]
     assert (told - drawn).abs().max().item() <= largest

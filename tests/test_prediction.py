@@ -12,9 +12,9 @@ from pqrst.artifact import Contract
 from pqrst.datasets import _mitbih
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError, RecordError
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
 from pqrst.params import BandPass, Window
+from pqrst.standardisation import Standardisation
 
 FS = 360.0
 WINDOW = Window("equal", samples=720, step=360, leads="first", filter=BandPass(0.5, 50.0))

@@ -13,6 +13,7 @@ from pqrst.arrays import Bundle, Meta, Record, Writer, digest
 from pqrst.errors import DataError, SettingsError
 from pqrst.params import Split, Train, Window, parts_of
 from pqrst.resolved import RunSettings
+from pqrst.standardisation import Standardisation, fit_standardisation
 
 CLASSES, SAMPLES = ("a", "b", "c"), 16
 META = Meta(
@@ -194,10 +195,8 @@ def process(monkeypatch):
 
 def prepared(data):
     """Give what training would be given, without training."""
-    fitted = loaders.fit_standardisation("train", data.bundle.x, data.sides.rows("train"))
-    return fitting.Prepared(
-        RUN, data, fitted, fitting.Beside((), np.zeros((0, 0)), loaders.Standardisation("none")), ""
-    )
+    fitted = fit_standardisation("train", loaders.parts(data.bundle.x, data.sides.rows("train")))
+    return fitting.Prepared(RUN, data, fitted, fitting.Beside((), np.zeros((0, 0)), Standardisation("none")), "")
 
 
 def train(folder, data, run):

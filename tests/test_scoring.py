@@ -13,9 +13,9 @@ from scipy.special import softmax
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
 from pqrst.arrays import Meta, Writer, digest
 from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
 from pqrst.models import simple_cnn
 from pqrst.params import Split
+from pqrst.standardisation import Standardisation
 
 SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
 SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)

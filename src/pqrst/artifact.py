@@ -24,8 +24,9 @@ from pqrst.cards import card
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop, logits
-from pqrst.loaders import Standardisation, beside, standardise
+from pqrst.loaders import beside
 from pqrst.parsing import parse
+from pqrst.standardisation import Standardisation, decoded, standardise
 
 SCHEMA = 5
 WEIGHTS, ESTIMATOR, HISTORY = "weights.safetensors", "estimator.skops", "history.csv"
@@ -78,6 +79,10 @@ class Contract:
         """Say whether the model sees images, whoever draws them."""
         return bool(self.encoding or self.input.encoding)
 
+    def prepared(self, rows: torch.Tensor) -> torch.Tensor:
+        """Bring a batch of rows, as they are stored, into what was trained on."""
+        return standardise(decoded(rows, self.input.steps), self.standardise)
+
 
 @dataclass(frozen=True)
 class Predictor(ABC):
@@ -119,9 +124,7 @@ class NetworkPredictor(Predictor):
 
     def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
         where = next(self.model.parameters()).device
-        inputs = [
-            standardise(torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(where), self.contract.standardise)
-        ]
+        inputs = [self.contract.prepared(torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(where))]
         if side is not None:
             inputs.append(standardise(torch.from_numpy(side).to(where), self.contract.standardise_side))
         return logits(self.model, tuple(inputs), crop=self.contract.crop).cpu().numpy()
@@ -136,8 +139,8 @@ class EstimatorPredictor(Predictor):
     def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
         given = np.zeros((len(rows), 0), np.float32) if side is None else side
         if catalog.load("classifiers", self.contract.model).ACCEPTS == "signal":
-            scaled = standardise(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), self.contract.standardise)
-            given = beside_rows(given, scaled.numpy())
+            seen = self.contract.prepared(torch.from_numpy(np.ascontiguousarray(rows, np.float32)))
+            given = beside_rows(given, seen.numpy())
         return np.log(np.maximum(self.estimator.predict_proba(given), SMALLEST)).astype(np.float32)
 
 

@@ -17,7 +17,7 @@ from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import pooled
 from pqrst.intervals import LEVEL, REPLICATES
-from pqrst.loaders import standardise
+from pqrst.standardisation import standardise
 
 MAPS_AT_ONCE = 1  # rows whose maps are held: 8 heads over 900 steps are 26 MB a row, and more at once are no faster
 ROWS_AT_ONCE, COPIES_AT_ONCE = 4, 64  # rows that are explained together, and altered copies of them in one forward pass
@@ -66,9 +66,7 @@ def received_by_step(predictor: Predictor, rows: np.ndarray) -> np.ndarray:
     parts = []
     with _evaluating(network.model), torch.inference_mode():
         for part in _chunks(len(rows), MAPS_AT_ONCE):
-            maps = module.attention(
-                network.model, standardise(_tensor(network, rows[part]), network.contract.standardise)
-            )
+            maps = module.attention(network.model, network.contract.prepared(_tensor(network, rows[part])))
             by_head = maps.mean(2) * maps.shape[3]  # (B, heads, steps, steps) → (B, heads, steps)
             parts.append(torch.cat([by_head, by_head.mean(1, keepdim=True)], 1).float().cpu().numpy())
     return np.concatenate(parts)
@@ -95,7 +93,7 @@ def integrated_gradients(
     method = IntegratedGradients(_log_odds(network))
 
     def explain(x: Tensor, *beside: Tensor) -> Tensor:
-        prepared = standardise(x, network.contract.standardise)
+        prepared = network.contract.prepared(x)
         flat = prepared.mean(2, keepdim=True).expand_as(prepared)
         return method.attribute(
             prepared, flat, additional_forward_args=beside, n_steps=steps, internal_batch_size=COPIES_AT_ONCE
@@ -120,7 +118,7 @@ def occlusion(
     if not 1 <= window_samples <= samples:
         raise SettingsError(f"window_samples must lie from 1 to the {samples} samples of a row, got {window_samples}")
     score = _log_odds(network)
-    method = Occlusion(lambda x, *beside: score(standardise(x, network.contract.standardise), *beside))
+    method = Occlusion(lambda x, *beside: score(network.contract.prepared(x), *beside))
     height = 1 if by_lead else leads
 
     def explain(x: Tensor, *beside: Tensor) -> Tensor:

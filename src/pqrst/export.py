@@ -1,6 +1,6 @@
-"""A trained network as one ONNX file that takes windows in the unit of its recordings and gives probabilities.
+"""A trained network as one ONNX file that takes windows as its run stored them and gives probabilities.
 
-Standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
+Unit, standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
 the contract, which travels in the file's metadata; `load` gives a Predictor that replays it, as from a run's own folder.
 """
 
@@ -21,7 +21,7 @@ from pqrst import artifact
 from pqrst.artifact import Contract, NetworkPredictor, Predictor, contract_of
 from pqrst.errors import DataError
 from pqrst.inference import pooled
-from pqrst.loaders import standardise
+from pqrst.standardisation import standardise
 
 KEY = "pqrst.contract"  # of the file's metadata
 OPSET = 20
@@ -31,14 +31,14 @@ FEW_ROWS = 4  # at once: onnxruntime holds attention maps in memory, and beyond 
 
 
 class Exported(nn.Module):
-    """A network between the standardisation of its rows and its calibrated probabilities."""
+    """A network between rows as they are stored and its calibrated probabilities."""
 
     def __init__(self, model: nn.Module, contract: Contract) -> None:
         super().__init__()
         self.model, self.contract = model, contract
 
     def forward(self, rows: Tensor, side: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        inputs = [standardise(rows, self.contract.standardise)]
+        inputs = [self.contract.prepared(rows)]
         if side is not None:
             inputs.append(standardise(side, self.contract.standardise_side))
         logits = pooled(self.model, tuple(inputs), self.contract.crop)

@@ -25,9 +25,9 @@ def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
     p = component(("encodings", name), settings["settings"], f"encodings.{name}")
     function = catalog.load("encodings", name).encode
     draw = partial(_images, function, bundle, p)
-    shape = draw(slice(0, 1)).shape[1:]
+    shape = draw(np.arange(1)).shape[1:]
     size = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(shape)))
-    parts = [slice(start, start + size) for start in range(0, len(bundle.x), size)]
+    parts = np.split(np.arange(len(bundle.x)), range(size, len(bundle.x), size))
     steps = _steps(map(draw, parts)) if dtype == "uint8" else None
     with Writer(folder, shape, dtype) as writer:
         for part in track(parts, len(parts), "encode", "chunks"):
@@ -40,11 +40,10 @@ def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
         return writer.finish(_meta(bundle.meta, name, asdict(p), steps))
 
 
-def _images(function: Any, bundle: Bundle, p: Any, part: slice) -> np.ndarray:
-    signals = torch.from_numpy(bundle.x[part].astype(np.float32))  # (n, leads, T)
+def _images(function: Any, bundle: Bundle, p: Any, part: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        in_units = loaders.standardise(signals, loaders.to_unit(bundle.meta))
-        return np.asarray(function(in_units, bundle.meta.fs, p).numpy())
+        signals = loaders.read(bundle.x, part, bundle.meta.steps)  # (n, leads, T)
+        return np.asarray(function(signals, bundle.meta.fs, p).numpy())
 
 
 def _steps(pictures: Iterable[np.ndarray]) -> Steps:
