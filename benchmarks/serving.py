@@ -23,7 +23,7 @@ import wfdb
 
 from pqrst import artifact, export
 from pqrst.arrays import Form
-from pqrst.artifact import Contract
+from pqrst.contracts import Contract
 from pqrst.models import attention_cnn
 from pqrst.standardisation import Standardisation
 

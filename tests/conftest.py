@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact
+from pqrst import artifact, contracts
 from pqrst.arrays import Meta
 from pqrst.datasets import mitdb
 from pqrst.decisions import Calibration
@@ -94,7 +94,7 @@ def untrained_attention(tmp_path_factory):
         cut = {"cut": "equal", "samples": samples, "step": step, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
         meta = Meta(dataset="mitdb", task="single", classes=("Normal", "Abnormal"), fs=360.0, leads=("first",), units="mV", axes=("row", "lead", "time"), window=cut,
                     provenance={"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(1, samples))  # fmt: skip
-        contract = artifact.Contract(
+        contract = contracts.Contract(
             run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
             model_settings=asdict(small), parameters=1, input=meta.form, standardise=Standardisation("row"),
             output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",

@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from pqrst.arrays import Form
-from pqrst.artifact import Contract
 from pqrst.cards import DISCLAIMER, SYNTHETIC, card
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
 from pqrst.standardisation import Standardisation
 

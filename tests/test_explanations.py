@@ -10,10 +10,12 @@ from torch import nn
 
 from pqrst import catalog, explanations
 from pqrst.arrays import Form
-from pqrst.artifact import Contract, EstimatorPredictor, NetworkPredictor
+from pqrst.contracts import Contract
 from pqrst.errors import DataError, SettingsError
+from pqrst.estimators import EstimatorPredictor
 from pqrst.inference import Crop
 from pqrst.models import attention_cnn
+from pqrst.predictors import NetworkPredictor
 from pqrst.standardisation import Standardisation
 
 INPUT = Form(shape=(1, 4), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})

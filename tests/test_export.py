@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 
-from pqrst import artifact, catalog, export
+from pqrst import catalog, estimators, export, predictors
 from pqrst.arrays import Form
-from pqrst.artifact import Contract
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
@@ -42,7 +42,7 @@ def made(name, classes=3, task="single", standardise=BY_ROW, **more):
         output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
         **more,
     )  # fmt: skip
-    return artifact.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
+    return predictors.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
 
 
 def rows(n=9):
@@ -117,7 +117,7 @@ def test_no_rows_give_no_answers(tmp_path):
 
 def test_a_run_that_is_no_network_is_refused(tmp_path):
     """Trees have no graph."""
-    trees = artifact.EstimatorPredictor(replace(made("simple_cnn").contract, run="trees"), None)
+    trees = estimators.EstimatorPredictor(replace(made("simple_cnn").contract, run="trees"), None)
     with pytest.raises(DataError, match="run trees is no network"):
         export.write(trees, tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pqrst import artifact, augmentation, catalog, fitting, loaders, networks, sides, training
+from pqrst import artifact, augmentation, catalog, estimators, fitting, loaders, networks, sides, training
 from pqrst.arrays import Meta, Writer, file_digest
 from pqrst.errors import DataError
 from pqrst.models import simple_cnn
@@ -109,7 +109,7 @@ def test_a_classifier_over_signals_is_fitted_saved_and_used(tmp_path, name, side
     assert probability.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=1e-5)
     assert (probability.argmax(axis=1) == opened.bundle.y[rows]).mean() > 0.7
     own = predictor.estimator.predict_proba(by_hand(opened, rows, beside))
-    assert probability == pytest.approx(np.maximum(own, artifact.SMALLEST), rel=1e-4)
+    assert probability == pytest.approx(np.maximum(own, estimators.SMALLEST), rel=1e-4)
 
 
 def by_hand(opened, rows, beside):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pqrst"
 STAGES = ROOT / "stages"
 KINDS = ("datasets", "frontends", "encodings", "models", "losses", "classifiers")
-COMPONENTS, STAGE = 5, 14
+COMPONENTS, STAGE = 5, 17
 
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
@@ -25,12 +25,15 @@ FLOORS = {
     6: "params augmentation",
     7: "loaders networks resolved windows sides sources recordings",
     8: "images inference resolver evaluation figures paper ledger",
-    9: "artifact training",
-    10: "fitting scoring tables prediction explanations export",
-    11: "serve views",
-    12: "cli",
-    13: "__main__",
-    14: "stages",
+    9: "contracts training",
+    10: "predictors",
+    11: "estimators",
+    12: "artifact",
+    13: "fitting scoring tables prediction explanations export",
+    14: "serve views",
+    15: "cli",
+    16: "__main__",
+    17: "stages",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 
@@ -46,6 +49,9 @@ TORCH = {
     "networks",
     "weights",
     "training",
+    "contracts",
+    "predictors",
+    "estimators",
     "artifact",
     "fitting",
 }
@@ -63,7 +69,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     "timm": {"models/timm_image"},
     "sklearn": {"splits", "label_scores", "evaluation", "classifiers"},
     "matplotlib": {"figures", "paper"},
-    "skops": {"artifact"},
+    "skops": {"estimators"},
     "dvclive": {"stages/train"},
     "fsspec": {"downloads", "transport"},
     "yaml": {"params", "resolved"},

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, catalog, export, images, inference, networks
+from pqrst import artifact, catalog, contracts, export, images, inference, networks, predictors
 from pqrst.arrays import Bundle, Form, Meta, read
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
@@ -16,7 +16,7 @@ from pqrst.standardisation import Standardisation, decoded
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
 INPUT = Form(shape=SHAPE, axes=("row", "lead", "time"), fs=FS, leads=("I", "II"), units="mV", window={})
-CONTRACT = artifact.Contract(
+CONTRACT = contracts.Contract(
     run="tiny", system="s", seed=1, task="single", classes=CLASSES, model="efficientnet_b0", model_settings={}, parameters=1,
     input=INPUT, standardise=Standardisation("none"),
     output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", encoding="lead_rows", encoding_settings=DRAWN,
@@ -126,7 +126,7 @@ def test_an_exported_network_draws_its_pictures_itself(tmp_path):
     """One ONNX file from signal to probabilities, frontend and encoding inside."""
     network = built(frontend="icwa", frontend_settings={"mode": "power"})
     contract = replace(CONTRACT, frontend="icwa", frontend_settings={"mode": "power"})
-    predictor = artifact.NetworkPredictor(contract, network)
+    predictor = predictors.NetworkPredictor(contract, network)
     export.write(predictor, tmp_path / "a.onnx")
     x = signals().numpy()
     assert np.abs(export.load(tmp_path / "a.onnx").probabilities(x) - predictor.probabilities(x)).max() < 1e-4

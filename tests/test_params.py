@@ -12,8 +12,8 @@ import yaml
 
 from pqrst import (
     arrays,
-    artifact,
     catalog,
+    estimators,
     images,
     loaders,
     networks,
@@ -217,9 +217,8 @@ def test_every_classifier_of_every_run_learns_a_few_rows(run, tiny):
     p = parse(module.Params, run.model_settings, run.run)
     side = np.zeros((len(bundle.y), 0), np.float32) if bundle.side is None else bundle.side
     signals = module.ACCEPTS == "signal"
-    given = artifact.beside_rows(side, np.array(bundle.x, np.float32)) if signals else side
-    shape = (tuple(bundle.x.shape[1:]),) if signals else ()
-    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p, *shape).fit(given, bundle.y)
+    given = estimators.beside_rows(side, np.array(bundle.x, np.float32)) if signals else side
+    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p, bundle.meta.shape).fit(given, bundle.y)
     assert estimator.predict_proba(given).shape == (len(bundle.y), len(bundle.meta.classes))
 
 

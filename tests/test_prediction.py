@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact, prediction, windows
+from pqrst import prediction, predictors, windows
 from pqrst.arrays import Marks, Meta, Record, read
-from pqrst.artifact import Contract
+from pqrst.contracts import Contract
 from pqrst.datasets import _mitbih
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError, RecordError
@@ -36,7 +36,7 @@ CONTRACT = Contract(
 def predictor():
     """Build an untrained network with its contract."""
     torch.manual_seed(0)
-    return artifact.NetworkPredictor(CONTRACT, attention_cnn.build((1, 720), 2, SMALL).eval())
+    return predictors.NetworkPredictor(CONTRACT, attention_cnn.build((1, 720), 2, SMALL).eval())
 
 
 def recording(leads=("MLII", "V1"), fs=FS, seconds=6.0, **changes):

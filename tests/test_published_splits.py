@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, fitting, loaders, sides, splits, training, windows
+from pqrst import artifact, estimators, fitting, loaders, sides, splits, training, windows
 from pqrst.arrays import Bundle, Meta, Record, Writer, digest
 from pqrst.errors import DataError, SettingsError
 from pqrst.params import Split, Train, Window, parts_of
@@ -238,8 +238,8 @@ def test_test_rows_that_choose_teach_nothing(tmp_path):
 @pytest.mark.parametrize(("split", "sides_learned"), [(PUBLISHED, ["train"]), (DRAWN, ["train", "validation"])])
 def test_an_estimator_never_learns_test_rows(tmp_path, monkeypatch, split, sides_learned):
     """Fit to train and validation rows; where test rows choose the epoch, to the train rows alone."""
-    seen, real = [], artifact.beside_rows
-    monkeypatch.setattr(artifact, "beside_rows", lambda side, rows: seen.append(rows) or real(side, rows))
+    seen, real = [], estimators.beside_rows
+    monkeypatch.setattr(estimators, "beside_rows", lambda side, rows: seen.append(rows) or real(side, rows))
     data = opened(tmp_path, split)
     train(tmp_path, data, FOREST)
     expected = np.sort(np.concatenate([data.sides.rows(side) for side in sides_learned]))

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
 from pqrst.arrays import Meta, Writer, digest
-from pqrst.artifact import Contract
+from pqrst.contracts import Contract
 from pqrst.models import simple_cnn
 from pqrst.params import Split
 from pqrst.standardisation import Standardisation

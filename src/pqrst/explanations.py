@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from pqrst import catalog, loaders
-from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import pooled
 from pqrst.intervals import LEVEL, REPLICATES
+from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.standardisation import standardise
 
 MAPS_AT_ONCE = 1  # rows whose maps are held: 8 heads over 900 steps are 26 MB a row, and more at once are no faster
@@ -66,7 +66,7 @@ def received_by_step(predictor: Predictor, rows: np.ndarray) -> np.ndarray:
     parts = []
     with _evaluating(network.model), torch.inference_mode():
         for part in _chunks(len(rows), MAPS_AT_ONCE):
-            maps = module.attention(network.model, network.contract.prepared(_tensor(network, rows[part])))
+            maps = module.attention(network.model, network.contract.prepared(network.tensor(rows[part])))
             by_head = maps.mean(2) * maps.shape[3]  # (B, heads, steps, steps) → (B, heads, steps)
             parts.append(torch.cat([by_head, by_head.mean(1, keepdim=True)], 1).float().cpu().numpy())
     return np.concatenate(parts)
@@ -187,11 +187,6 @@ def _network(predictor: Predictor, rows: np.ndarray) -> NetworkPredictor:
     return predictor
 
 
-def _tensor(network: NetworkPredictor, values: np.ndarray) -> Tensor:
-    where = next(network.model.parameters()).device
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(where)
-
-
 def _chunks(rows: int, size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
@@ -230,12 +225,12 @@ def _explained(
         raise DataError(f"run {told.run}: targets are one class index a row, from 0 to {len(told.classes) - 1}")
     beside = [torch.from_numpy(np.asarray(targets, np.int64)).to(next(network.model.parameters()).device)]
     if told.side:
-        chosen = _tensor(network, loaders.beside(side, told.input.side, told.side))
+        chosen = network.tensor(loaders.beside(side, told.input.side, told.side))
         beside.append(standardise(chosen, told.standardise_side))
     parts = []
     with _evaluating(network.model):
         for part in _chunks(len(rows), ROWS_AT_ONCE):
-            found = explain(_tensor(network, rows[part]), *(values[part] for values in beside))
+            found = explain(network.tensor(rows[part]), *(values[part] for values in beside))
             parts.append(found.detach().float().cpu().numpy())
     return np.concatenate(parts)
 

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from pqrst import artifact
-from pqrst.artifact import Contract, NetworkPredictor, Predictor, contract_of
+from pqrst.contracts import Contract, contract_of
 from pqrst.errors import DataError
 from pqrst.inference import pooled
+from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.standardisation import standardise
 
 KEY = "pqrst.contract"  # of the file's metadata

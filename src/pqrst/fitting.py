@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, loaders, networks, splits, training, weights
+from pqrst import artifact, catalog, estimators, loaders, networks, splits, training, weights
 from pqrst.console import log
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
@@ -122,31 +123,20 @@ def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> t
 
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
-    """Fit a scikit-learn estimator to what stands beside the rows; validation rows, which it has no use for, train too."""
-    s, bundle, member = run.settings, run.opened.bundle, artifact.member(seed, run.settings.value)
-    module = catalog.load("classifiers", s.model)
-    p = parse(module.Params, s.model_settings, f"classifiers.{s.model}")
+    """Fit a scikit-learn estimator; validation rows, which it has no use for, train too."""
+    contract, member = _contract(run, seed, None, 0, 0), artifact.member(seed, run.settings.value)
     train, validation, test = (run.opened.sides.rows(side) for side in splits.SIDES)
     rows = np.setdiff1d(np.union1d(train, validation), test)  # where the test rows choose, they still teach nothing
-    log.info("run %s, %s: %s train rows", s.run, member, len(rows))
+    log.info("run %s, %s: %s train rows", contract.run, member, len(rows))
     with logger(member):
-        if module.ACCEPTS == "signal":
-            estimator = module.build(run.side.columns, bundle.meta.classes, seed, p, tuple(bundle.x.shape[1:]))
-            cpu, steps = torch.device("cpu"), bundle.meta.steps
-            scaled = loaders.resident(bundle.x, rows, run.standardisation, cpu, steps=steps).numpy()
-            side = run.side.values[rows] if run.side.columns else np.zeros((len(rows), 0), np.float32)
-            given = artifact.beside_rows(side, scaled)
-        else:
-            estimator, given = module.build(bundle.meta.side, bundle.meta.classes, seed, p), run.side.values[rows]
-        estimator.fit(given, bundle.y[rows].astype(np.int64))
-    artifact.save(places.out / member, _contract(run, seed, None, 0, 0), artifact.of_estimator(estimator), [])
+        estimator = estimators.fit(contract, run.opened.bundle, rows)
+    artifact.save(places.out / member, contract, estimators.saved(estimator), [])
 
 
 def _beside(s: RunSettings, opened: Opened, train_rows: np.ndarray) -> Beside:
     """Choose what stands beside the rows for a model that takes it, and fit its standardisation."""
     meta, module = opened.bundle.meta, catalog.load(s.kind, s.model)
-    takes_all = module.ACCEPTS == "side" or s.kind == "classifiers"
-    columns = meta.side if takes_all else getattr(module, "SIDE", ())
+    columns = meta.side if s.kind == "classifiers" else getattr(module, "SIDE", ())
     if not columns:
         return Beside((), np.zeros((0, 0)), Standardisation("none"))
     values = loaders.beside(opened.bundle.side, meta.side, columns)
@@ -217,10 +207,10 @@ def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inpu
     return (loaders.resident(run.side.values, rows, run.side.standardisation, where),) if run.side.columns else ()
 
 
-def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> artifact.Contract:
+def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> Contract:
     s, meta = run.settings, run.opened.bundle.meta
     last = {"single": "softmax gives probabilities", "multi": "a sigmoid gives each label's probability"}[s.task]
-    return artifact.Contract(
+    return Contract(
         run=s.run, value=s.value, system=s.system, seed=seed, task=s.task, classes=meta.classes,
         kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
         input=meta.form, standardise=run.standardisation, side=run.side.columns,

@@ -8,10 +8,11 @@ import numpy as np
 
 from pqrst import __version__, windows
 from pqrst.arrays import Record
-from pqrst.artifact import Contract, Predictor
+from pqrst.contracts import Contract
 from pqrst.errors import DataError, RecordError
 from pqrst.params import Window
 from pqrst.parsing import parse
+from pqrst.predictors import Predictor
 
 USUAL_SHARE = 0.1  # of the recordings in which a lead must have borne a name for that name to be taken unasked
 SMALLEST, LARGEST = 0.02, 20.0  # mV from the 1st to the 99th percentile of a lead; outside, its unit is doubtful

@@ -11,6 +11,8 @@ import pandas as pd
 
 from pqrst import artifact, convergence, evaluation, figures, inference, loaders, operating, sides
 from pqrst.arrays import Bundle, write_json
+from pqrst.contracts import Contract
+from pqrst.predictors import Predictor
 from pqrst.sides import Opened
 
 TOLD = (
@@ -89,7 +91,7 @@ def _course(folder: Path) -> dict[str, list[float]]:
     return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED}
 
 
-def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
+def _answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
     """Give the probabilities of rows, read a part at a time."""
     side = bundle.side
     return np.concatenate([
@@ -99,7 +101,7 @@ def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) ->
 
 
 def _of_labels(
-    predictor: artifact.Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
+    predictor: Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
 ) -> dict[str, Any]:
     """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
     labels, probability, decided = found
@@ -132,9 +134,7 @@ def _by_recording(probability: np.ndarray, rows: np.ndarray, bundle: Bundle) -> 
     return mean, rows[first[order]]
 
 
-def _by_patient(
-    labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: artifact.Contract
-) -> dict[str, str]:
+def _by_patient(labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: Contract) -> dict[str, str]:
     """Give each patient's confusion matrix as one line of numbers: enough for intervals and tests, and small."""
     if contract.task == "multi" or (people == "").any():
         return {}

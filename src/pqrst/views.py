@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pqrst import catalog, explanations, paper, prediction
-from pqrst.artifact import Predictor
 from pqrst.errors import SettingsError
+from pqrst.predictors import Predictor
 
 OCCLUDED, SMOOTHED = 0.2, 0.1  # seconds: of an occluding window, of the mean over attributions
 SEED = 17

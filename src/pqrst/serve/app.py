@@ -17,10 +17,10 @@ from fastapi.staticfiles import StaticFiles
 
 from pqrst import __version__, catalog, explanations, prediction
 from pqrst.arrays import Record
-from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.console import log
 from pqrst.errors import PqrstError
 from pqrst.params import Window
+from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.serve import schemas, uploads
 from pqrst.serve.batching import Batcher
 from pqrst.serve.limits import Limits, RefusalError
