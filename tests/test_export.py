@@ -71,6 +71,19 @@ def test_the_file_gives_what_the_network_gives(tmp_path, name, task, standardise
     assert export.parity(predictor, loaded)[0] < 1e-6
 
 
+@pytest.mark.parametrize("standardise", [BY_ROW, Standardisation("none")])
+def test_stored_steps_go_back_to_their_unit_inside_the_file(tmp_path, standardise):
+    """Take whole steps, and give what a network without storage gives for the numbers that they stand for."""
+    plain = made("simple_cnn", standardise=standardise)
+    told = replace(plain.contract, input=replace(INPUT, gain=(200.0,), zero=(1024,)))
+    stored = predictors.NetworkPredictor(told, plain.model)
+    export.write(stored, tmp_path / "a.onnx")
+    loaded, steps = export.load(tmp_path / "a.onnx"), np.rint(rows() * 200 + 1024)
+    mv = ((steps - 1024) / 200).astype(np.float32)
+    assert np.abs(loaded.probabilities(steps) - plain.probabilities(mv)).max() < 1e-5
+    assert export.parity(stored, loaded)[0] < 1e-6
+
+
 def test_the_contract_travels_in_the_file(tmp_path):
     """Nothing but the file is needed: its metadata hold the contract, and it is valid ONNX without outside data."""
     predictor = made("simple_cnn")

@@ -7,7 +7,7 @@ import torch
 from pqrst import loaders, standardisation
 from pqrst.arrays import Steps
 from pqrst.loaders import parts
-from pqrst.standardisation import Standardisation, decoded, fit_standardisation, standardise
+from pqrst.standardisation import Standardisation, decoded, encoded, fit_standardisation, standardise
 
 
 def rows(seed=0, n=12, shape=(2, 5)):
@@ -92,6 +92,14 @@ def test_stored_steps_go_back_to_their_unit():
     x = torch.tensor([[[1224.0, 1024.0], [500.0, -32768.0]]])
     assert decoded(x, steps).tolist() == [[[1.0, 0.0], [0.5, -32.768001556396484]]]
     assert decoded(x, None) is x
+
+
+def test_what_is_stored_comes_back_to_half_a_step():
+    """Store 0.3 and -1 in whole steps, by lead, and read them again."""
+    x, steps = torch.tensor([[[0.3, -1.0], [0.3, -1.0]]]), Steps((200.0, 4.0), (1024, 0))
+    assert encoded(x, steps).tolist() == [[[1084.0, 824.0], [1.0, -4.0]]]
+    assert decoded(encoded(x, steps), steps).flatten().tolist() == pytest.approx([0.3, -1.0, 0.25, -1.0])
+    assert encoded(x, None) is x
 
 
 def test_stored_pictures_go_back_to_their_unit():

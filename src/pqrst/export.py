@@ -22,7 +22,7 @@ from pqrst.contracts import Contract, contract_of
 from pqrst.errors import DataError
 from pqrst.inference import pooled
 from pqrst.predictors import NetworkPredictor, Predictor
-from pqrst.standardisation import standardise
+from pqrst.standardisation import encoded, standardise
 
 KEY = "pqrst.contract"  # of the file's metadata
 OPSET = 20
@@ -128,7 +128,8 @@ def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
     """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
     rng = np.random.default_rng(0)
     shape = (PARITY_ROWS, *one.contract.input.shape)
-    rows = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as smooth as an ECG, and as large
+    smooth = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as an ECG, and as large
+    rows = encoded(torch.from_numpy(smooth), one.contract.input.steps).numpy()
     side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
     found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
     return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS

@@ -50,6 +50,11 @@ def decoded(x: Tensor, steps: Steps | None) -> Tensor:
     return (x - zero) / gain
 
 
+def encoded(x: Tensor, steps: Steps | None) -> Tensor:
+    """Bring a batch in its unit to the whole steps that it would be stored in."""
+    return x if steps is None else torch.round(x * _by_lead(steps.gain, x) + _by_lead(steps.zero, x))
+
+
 def standardise(x: Tensor, s: Standardisation) -> Tensor:
     """Apply a standardisation to a batch in its unit, or to the numbers beside it, (B, columns)."""
     if s.kind == "none":
