@@ -29,8 +29,7 @@ class EstimatorPredictor(Predictor):
 
     def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
         numbers = np.zeros((len(rows), 0), np.float32) if side is None else side
-        x = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
-        given = _given(self.contract, numbers, lambda: self.contract.prepared(x))
+        given = _given(self.contract, numbers, lambda: self.contract.prepared(_tensor(rows)))
         return np.log(np.maximum(self.estimator.predict_proba(given), SMALLEST)).astype(np.float32)
 
 
@@ -45,6 +44,10 @@ def fit(contract: Contract, bundle: Bundle, rows: np.ndarray) -> Any:
     here, steps = torch.device("cpu"), bundle.meta.steps
     given = _given(contract, numbers, lambda: loaders.resident(bundle.x, rows, contract.standardise, here, steps=steps))
     return estimator.fit(given, bundle.y[rows].astype(np.int64))
+
+
+def _tensor(rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rows, np.float32))
 
 
 def _given(contract: Contract, side: np.ndarray, prepared: Callable[[], Tensor]) -> np.ndarray:
