@@ -57,8 +57,8 @@ def segment(size: Size, folder: Path) -> None:
     rng = np.random.default_rng(0)
     names = tuple(f"label {number}" for number in range(size.classes))
     meta = arrays.Meta(
-        "full", "multi", names, 500.0, tuple("abcdefghijkl"), "steps", ("row", "lead", "time"), {"cut": "whole", "samples": size.samples},
-        {"synthetic": True}, gain=(1000.0,) * 12, zero=(0,) * 12,
+        dataset="full", task="multi", classes=names, fs=500.0, leads=tuple("abcdefghijkl"), units="steps", axes=("row", "lead", "time"), window={"cut": "whole", "samples": size.samples},
+        provenance={"synthetic": True}, gain=(1000.0,) * 12, zero=(0,) * 12,
     )  # fmt: skip
     noise = rng.integers(-2000, 2000, (CHUNK, 12, size.samples), np.int16)
     with arrays.Writer(folder / "x", (12, size.samples), "int16") as writer:

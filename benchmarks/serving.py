@@ -22,9 +22,10 @@ import torch
 import wfdb
 
 from pqrst import artifact, export
-from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
+from pqrst.arrays import Form
+from pqrst.contracts import Contract
 from pqrst.models import attention_cnn
+from pqrst.standardisation import Standardisation
 
 FS, LEADS = 360, ("MLII", "V1")
 SUBJECTS = (("one window of 10 s", 10, 40, 48), ("a record of 30 min", 1800, 3, 4))  # seconds, in turn, at once
@@ -139,10 +140,10 @@ def save(folder: Path) -> None:
     """Save an untrained attention network with its contract."""
     torch.manual_seed(0)
     p = attention_cnn.Params()
-    given = {
-        "shape": [1, FS * 10], "axes": ["row", "lead", "time"], "fs": float(FS), "leads": ["first"], "units": "mV", "side": [],
-        "gain": None, "zero": None, "lead_names": [{"MLII": 48}], "settings": CUT,
-    }  # fmt: skip
+    given = Form(
+        shape=(1, FS * 10), axes=("row", "lead", "time"), fs=float(FS), leads=("first",), units="mV", window=CUT,
+        lead_names=({"MLII": 48},),
+    )  # fmt: skip
     contract = Contract(
         run="attention", system="attention", seed=0, task="single", classes=("Normal", "Abnormal"), model="attention_cnn",
         model_settings=asdict(p), parameters=7_400_322, input=given, standardise=Standardisation("row"), output="logits",

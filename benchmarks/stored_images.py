@@ -101,7 +101,17 @@ def write_rows(case: Case, folder: Path) -> None:
     """Make recordings up, cut each into rows in mV, and deal the recordings out to the sides."""
     rng, starts = np.random.default_rng(0), np.arange(0, round(SECONDS * case.fs), case.samples)
     leads, axes = tuple(LEADS[place] for place in case.leads), ("row", "lead", "time")
-    meta = arrays.Meta(case.name, "single", CLASSES, case.fs, leads, "mV", axes, {}, {"synthetic": True})
+    meta = arrays.Meta(
+        dataset=case.name,
+        task="single",
+        classes=CLASSES,
+        fs=case.fs,
+        leads=leads,
+        units="mV",
+        axes=axes,
+        window={},
+        provenance={"synthetic": True},
+    )
     with arrays.Writer(folder / "rows", (len(case.leads), case.samples), "float32") as writer:
         for number in range(case.recordings):
             label = int(rng.choice(len(CLASSES), p=(0.55, 0.15, 0.15, 0.15)))

@@ -10,9 +10,7 @@ from pqrst.console import log
 def main(*, settings: Path, raw: Path, out: Path) -> None:
     """Cut one database."""
     meta = segmentation.of_database(resolved.read(resolved.Segment, settings), raw, out)
-    log.info(
-        "%s: %s rows of shape %s, %s recordings skipped", out.name, meta.shape[0], meta.shape[1:], len(meta.skipped)
-    )
+    log.info("%s: %s rows of shape %s, %s recordings skipped", out.name, meta.rows, meta.shape, len(meta.skipped))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact
+from pqrst import artifact, contracts
 from pqrst.arrays import Meta
 from pqrst.datasets import mitdb
 from pqrst.decisions import Calibration
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
+from pqrst.standardisation import Standardisation
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,11 +92,11 @@ def untrained_attention(tmp_path_factory):
         torch.manual_seed(0)
         small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
         cut = {"cut": "equal", "samples": samples, "step": step, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
-        meta = Meta("mitdb", "single", ("Normal", "Abnormal"), 360.0, ("first",), "mV", ("row", "lead", "time"), cut,
-                    {"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(9, 1, samples))  # fmt: skip
-        contract = artifact.Contract(
+        meta = Meta(dataset="mitdb", task="single", classes=("Normal", "Abnormal"), fs=360.0, leads=("first",), units="mV", axes=("row", "lead", "time"), window=cut,
+                    provenance={"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(1, samples))  # fmt: skip
+        contract = contracts.Contract(
             run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
-            model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
+            model_settings=asdict(small), parameters=1, input=meta.form, standardise=Standardisation("row"),
             output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
             calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
         )  # fmt: skip

@@ -10,7 +10,17 @@ import pytest
 from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read, read_meta, write_text
 from pqrst.errors import DataError
 
-META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=("a", "b"),
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 
 
 def rows(*names):
@@ -34,7 +44,7 @@ def write(folder, parts=3):
 def test_what_is_written_is_read_back(tmp_path):
     """Rows added in chunks come back in order, memory-mapped, with names kept as text."""
     bundle = read(write(tmp_path / "toy"))
-    assert bundle.meta.shape == (6, 1, 4)
+    assert (bundle.meta.rows, bundle.meta.shape) == (6, (1, 4))
     assert bundle.x[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2]
     assert isinstance(bundle.x, np.memmap)
     assert bundle.rows["record"].tolist() == ["007", "r0", "007", "r1", "007", "r2"]
@@ -122,7 +132,7 @@ def test_a_folder_that_is_no_bundle_is_one_line(tmp_path):
     folder = write(tmp_path / "toy")
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps(meta | {"schema": 99}))
-    with pytest.raises(DataError, match="schema 99, this version reads 1"):
+    with pytest.raises(DataError, match="schema 99, this version reads 2"):
         read(folder)
     (folder / "meta.json").write_text(json.dumps(meta))
     np.save(folder / "y.npy", np.zeros(2, np.int16))
@@ -141,7 +151,7 @@ def test_a_damaged_file_is_one_line(tmp_path, name, content):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"schema": 1}', '{"schema": 1, "more": 2}'])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"schema": 2}', '{"schema": 2, "more": 2}'])
 def test_a_meta_of_other_fields_is_one_line(tmp_path, text):
     """JSON that is no Bundle's meta is refused as such."""
     (write(tmp_path / "toy") / "meta.json").write_text(text)

@@ -9,21 +9,19 @@ import torch
 
 from pqrst import artifact
 from pqrst.arrays import Meta, digest
-from pqrst.artifact import Contract
-from pqrst.classifiers import beat_cascade
+from pqrst.contracts import Contract
 from pqrst.errors import DataError, PqrstError
-from pqrst.features import beat_features
 from pqrst.inference import Crop, logits
-from pqrst.loaders import Standardisation, fit_standardisation, standardise
 from pqrst.models import coupled_cnn
+from pqrst.standardisation import Standardisation, decoded, standardise
 
 SHAPE, CLASSES = (2, 16), ("N", "S", "V")
 SETTINGS = {"widths": [4, 6], "dropout": [0.2, 0.3], "kernel": 3, "dense_widths": [8], "dense_dropout": 0.5}
-META = Meta("beats", "single", CLASSES, 120.0, ("MLII", "V1"), "mV", ("row", "lead", "time"), {"tail": 0.2},
-            {"synthetic": True}, gain=(200.0, 200.0), zero=(1024, 1024), shape=(60, *SHAPE))  # fmt: skip
+META = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("MLII", "V1"), units="mV", axes=("row", "lead", "time"), window={"tail": 0.2},
+            provenance={"synthetic": True}, gain=(200.0, 200.0), zero=(1024, 1024), shape=SHAPE)  # fmt: skip
 CONTRACT = Contract(
     run="tiny", system="heartbeat", seed=9, task="single", classes=CLASSES, model="coupled_cnn", model_settings=SETTINGS,
-    parameters=99, input=artifact.input_of(META), standardise=Standardisation("row"), output="logits", split="kaggle",
+    parameters=99, input=META.form, standardise=Standardisation("row"), output="logits", split="kaggle",
     best_epoch=2, provenance={"synthetic": True, "dataset": "beats", "digest": "ab"}, settings_digest="cd",
 )  # fmt: skip
 HISTORY = [{"epoch": 1.0, "lr": 0.1, "seconds": 3.3, "samples_per_second": 7.0},
@@ -71,24 +69,25 @@ def refused(folder):
 
 def test_a_saved_network_gives_the_same_logits(saved):
     """Give after loading what the network gave before, bit for bit."""
-    expected = logits(network(), (standardise(torch.from_numpy(rows()), CONTRACT.standardise),))
+    expected = logits(network(), (standardise(decoded(torch.from_numpy(rows()), META.steps), CONTRACT.standardise),))
     assert np.array_equal(artifact.load(saved).logits(rows()), expected.numpy())
 
 
 def test_the_contract_comes_back_as_it_was(saved):
     """Read the same contract, with its tuples."""
-    assert replace(artifact.load(saved).contract, model_settings=SETTINGS, input=CONTRACT.input) == CONTRACT
+    assert artifact.load(saved).contract == CONTRACT
 
 
 def test_the_contract_says_all_that_is_needed(saved):
     """Hold schema, classes, input, standardisation and provenance as plain JSON."""
     told = json.loads((saved / "contract.json").read_text())
     assert set(told) == set(asdict(CONTRACT))
-    assert told["schema"] == 4
+    assert told["schema"] == 5
     assert told["classes"] == ["N", "S", "V"]
     assert told["input"] == {
         "shape": [2, 16], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["MLII", "V1"], "units": "mV",
-        "gain": [200.0, 200.0], "zero": [1024, 1024], "side": [], "lead_names": [], "settings": {"tail": 0.2},
+        "gain": [200.0, 200.0], "zero": [1024, 1024], "side": [], "lead_names": [], "window": {"tail": 0.2},
+        "encoding": "", "encoding_settings": {},
     }  # fmt: skip
     assert told["standardise"] == {"kind": "row", "mean": [], "deviation": []}
     assert told["provenance"]["synthetic"] is True
@@ -109,26 +108,6 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_rows_beyond_one_part_are_predicted_in_their_order(saved, monkeypatch):
-    """Cut 9000 rows into parts, and give for each row what it gets by itself."""
-    monkeypatch.setattr(artifact, "NUMBERS_AT_ONCE", 4096 * 32)
-    many, predictor = np.resize(rows(), (9000, *SHAPE)), artifact.load(saved)
-    assert predictor.logits(many)[[0, 4500, 8999]] == pytest.approx(predictor.logits(many[[0, 4500, 8999]]), abs=1e-6)
-
-
-def test_long_rows_are_turned_to_floats_a_few_at_a_time(saved, monkeypatch):
-    """Hand over parts of so many numbers at most, and change no answer."""
-    predictor, x = artifact.load(saved), np.random.default_rng(2).normal(0, 1, (11, *SHAPE)).astype(np.float32)
-    whole, seen = predictor.logits(x), []
-    monkeypatch.setattr(artifact, "NUMBERS_AT_ONCE", 3 * 32)
-    real = artifact.NetworkPredictor.part
-    monkeypatch.setattr(
-        artifact.NetworkPredictor, "part", lambda self, x, side: seen.append(len(x)) or real(self, x, side)
-    )
-    assert predictor.logits(x) == pytest.approx(whole, abs=1e-6)
-    assert seen == [3, 3, 3, 2]
-
-
 def test_a_network_over_crops_comes_back_as_one(tmp_path):
     """Size it for its crop, and give a row the mean of the crops at 0, 4 and 8."""
     contract = replace(CONTRACT, crop=Crop(8, 4, "mean"), part="all", thresholds=(0.25,), thresholds_by="youden")
@@ -137,28 +116,12 @@ def test_a_network_over_crops_comes_back_as_one(tmp_path):
     model = coupled_cnn.build((2, 8), 3, p).eval()
     artifact.save(tmp_path / "run", contract, artifact.of_network(model.state_dict()), HISTORY)
     found = artifact.load(tmp_path / "run")
-    assert replace(found.contract, input=CONTRACT.input) == contract
+    assert found.contract == contract
     x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        scaled = standardise(x, Standardisation("row"))
+        scaled = standardise(decoded(x, META.steps), Standardisation("row"))
         expected = torch.stack([model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
     assert found.logits(x.numpy()) == pytest.approx(expected.numpy(), abs=1e-6)
-
-
-def test_whole_numbers_are_predicted_like_floats(saved):
-    """Take the converter's integers as they are stored."""
-    predictor, whole = artifact.load(saved), (rows() * 100).astype(np.int16)
-    assert np.array_equal(predictor.logits(whole), predictor.logits(whole.astype(np.float32)))
-
-
-def test_train_standardisation_is_replayed(tmp_path):
-    """Apply the numbers that were fitted on train rows, not those of the new rows."""
-    fitted = fit_standardisation("train", rows(), np.arange(6))
-    predictor = artifact.load(save(tmp_path / "seed-9", replace(CONTRACT, standardise=fitted)))
-    assert predictor.contract.standardise == fitted
-    expected = logits(network(), (standardise(torch.from_numpy(rows(3)), fitted),)).numpy()
-    assert np.array_equal(predictor.logits(rows(3)), expected)
-    assert not np.array_equal(predictor.logits(rows(3)), artifact.load(save(tmp_path / "row")).logits(rows(3)))
 
 
 def test_a_run_gives_its_lowest_seed(tmp_path):
@@ -201,12 +164,6 @@ def test_a_half_written_network_is_no_member(saved):
     """Pass by the temporary folder of a save that was killed."""
     save(saved.parent / "seed-8.partial")
     assert artifact.members(saved.parent) == [saved]
-
-
-def test_rows_of_another_shape_are_refused(saved):
-    """Say which shape is taken and which was given."""
-    with pytest.raises(DataError, match=r"^run tiny takes rows of shape \(2, 16\), got \(2, 15\)$"):
-        artifact.load(saved).logits(np.zeros((4, 2, 15), np.float32))
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path):
@@ -252,7 +209,7 @@ def test_a_contract_that_is_no_json_is_refused(saved, text):
 def test_an_unknown_schema_is_refused(saved, text, found):
     """Say which schema was found and which this version reads."""
     (saved / "contract.json").write_text(text)
-    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 4; train the run anew"
+    assert refused(saved) == f"{saved}/contract.json has schema {found}, this version reads 5; train the run anew"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +220,7 @@ def test_an_unknown_schema_is_refused(saved, text, found):
         ({"seed": "nine"}, "contract.json.seed must be int, got 'nine'"),
         ({"classes": "NSV"}, "contract.json.classes must be a list of text, got 'NSV'"),
         ({"standardise": {"kind": "median"}}, "contract.json.standardise.kind must be one of none, row, train"),
-        ({"input": {}}, "contract.json.input.shape must be a list of int, got None"),
+        ({"input": {}}, "contract.json.input.shape is missing; it must be a list of int"),
         ({"input": {"shape": ["2", 16]}}, "contract.json.input.shape[0] must be int, got '2'"),
         ({"model": "couple_cnn"}, "there is no model 'couple_cnn'; did you mean coupled_cnn?"),
         ({"model_settings": {"kernal": 3}}, "contract.json: models.coupled_cnn.kernal is not a setting; did you mean kernel?"),
@@ -273,71 +230,3 @@ def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):
     """Say in one line which key is too many, missing, or of the wrong type."""
     change(saved, **values)
     assert line in refused(saved)
-
-
-COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
-FOREST = replace(
-    CONTRACT, kind="classifiers", model="beat_cascade", model_settings={"fits": 1, "iterations": 3}, parameters=None,
-    input=CONTRACT.input | {"side": list(COLUMNS)}, side=COLUMNS,
-)  # fmt: skip
-
-
-def beside_rows(n=60):
-    """Make up the numbers beside so many rows."""
-    return np.random.default_rng(2).normal(0, 1, (n, len(COLUMNS))).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def estimator():
-    """Fit a few trees to rows that chance has labelled."""
-    p = beat_cascade.Params(fits=1, iterations=3, every=1, least_rows=2)
-    return beat_cascade.build(COLUMNS, CLASSES, 0, p).fit(beside_rows(), np.arange(60) % 3)
-
-
-@pytest.fixture
-def saved_estimator(tmp_path, estimator):
-    """Save a fitted estimator."""
-    artifact.save(tmp_path / "seed-9", FOREST, artifact.of_estimator(estimator), [])
-    return tmp_path / "seed-9"
-
-
-def test_a_saved_estimator_gives_logarithms_of_its_probabilities(saved_estimator, estimator):
-    """Give logits whose softmax is what the estimator says, from numbers beside the rows alone."""
-    assert sorted(path.name for path in saved_estimator.iterdir()) == ["card.md", "contract.json", "estimator.skops"]
-    found = artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)), beside_rows())
-    assert np.exp(found) == pytest.approx(estimator.predict_proba(beside_rows()), abs=1e-6)
-
-
-def test_columns_beside_the_rows_are_found_by_name(tmp_path, estimator):
-    """Give the same logits where the rows carry their columns in another order."""
-    turned = replace(FOREST, input=FOREST.input | {"side": list(COLUMNS[::-1])})
-    for name, contract in (("a", FOREST), ("b", turned)):
-        artifact.save(tmp_path / name, contract, artifact.of_estimator(estimator), [])
-    x = np.zeros((60, *SHAPE))
-    expected = artifact.load(tmp_path / "a").logits(x, beside_rows())
-    assert np.array_equal(artifact.load(tmp_path / "b").logits(x, beside_rows()[:, ::-1]), expected)
-
-
-def test_missing_numbers_beside_the_rows_are_refused(saved_estimator):
-    """Say what to set."""
-    with pytest.raises(PqrstError, match=r"beside them; set window\.side of their dataset, or another model$"):
-        artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)))
-
-
-def test_an_estimator_of_unknown_types_is_refused(saved_estimator):
-    """Build no type that the classifier's module does not name, since a file could run code."""
-    (saved_estimator / "estimator.skops").write_bytes(artifact.of_estimator(FOREST)["estimator.skops"])
-    assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage"])
-def test_a_damaged_estimator_is_refused(saved_estimator, content):
-    """Name the file that is damaged."""
-    (saved_estimator / "estimator.skops").write_bytes(content)
-    assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
-
-
-def test_a_missing_estimator_is_refused(saved_estimator):
-    """Name the file that is missing."""
-    (saved_estimator / "estimator.skops").unlink()
-    assert refused(saved_estimator) == f"{saved_estimator}/estimator.skops is missing; train the run anew"

@@ -4,16 +4,16 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pqrst.artifact import Contract
+from pqrst.arrays import Form
 from pqrst.cards import DISCLAIMER, SYNTHETIC, card
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
-from pqrst.loaders import Standardisation
+from pqrst.standardisation import Standardisation
 
-INPUT = {
-    "shape": [1, 3600], "axes": ["row", "lead", "time"], "fs": 360.0, "leads": ["first"], "units": "mV", "side": [],
-    "lead_names": [{"MLII": 45, "V5": 3}],
-    "settings": {"cut": "equal", "samples": 3600, "filter": {"low": 0.5, "high": 50.0, "order": 5}},
-}  # fmt: skip
+INPUT = Form(
+    shape=(1, 3600), axes=("row", "lead", "time"), fs=360.0, leads=("first",), units="mV", lead_names=({"MLII": 45, "V5": 3},),
+    window={"cut": "equal", "samples": 3600, "filter": {"low": 0.5, "high": 50.0, "order": 5}},
+)  # fmt: skip
 CONTRACT = Contract(
     run="attention", system="attention", seed=17, task="single", classes=("Normal", "Abnormal"), model="attention_cnn",
     model_settings={}, parameters=7_400_322, input=INPUT, standardise=Standardisation("row"),
@@ -49,10 +49,18 @@ def test_an_estimator_has_a_card_too():
     """Without epochs, parameters, calibration and named leads there is less to say, and no gap."""
     bare = replace(
         CONTRACT, parameters=None, train={}, calibration=Calibration(), best_epoch=0, epochs=0, side=("rr", "qrs"), value="0.5",
-        input={"shape": [2, 240], "axes": ["row", "lead", "time"], "fs": 120.0, "leads": ["a", "b"], "units": "mV"},
+        input=replace(INPUT, shape=(2, 240), fs=120.0, leads=("a", "b"), lead_names=(), window={}),
     )  # fmt: skip
     text = card(asdict(bare), [])
     assert "# attention at 0.5, seed 17" in text
     assert "2 numbers beside each row: rr, qrs" in text
     assert "not calibrated" in text
     assert "- \n" not in text
+
+
+def test_pictures_that_were_stored_are_told():
+    """Say by what they were drawn, and that the network does not draw them itself; the cut of the recordings stays."""
+    stored = replace(INPUT, shape=(1, 8, 8), axes=("row", "channel", "height", "width"), encoding="lead_rows")
+    text = card(asdict(replace(CONTRACT, input=replace(stored, encoding_settings={"size": 8}))), HISTORY)
+    assert "drawn as an image by lead_rows (size 8), ahead of training" in text
+    assert "cut: equal, 3600 samples" in text

@@ -13,7 +13,7 @@ from pqrst.features import beat_features
 from pqrst.parsing import parse
 
 NAMES = [name for name in catalog.names("classifiers") if catalog.load("classifiers", name).ACCEPTS == "side"]
-CLASSES = ("N", "S", "V", "F")
+CLASSES, SHAPE = ("N", "S", "V", "F"), (2, 240)
 COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
 SMALL = beat_cascade.Params(fits=1, every=1, iterations=15, least_rows=5, group_columns=0.9, early_columns=0.9)
 
@@ -37,7 +37,7 @@ def settings(name):
 def fitted(name="beat_cascade", p=None, classes=CLASSES, rows=None, seed=0):
     """Build a classifier and fit it to the made-up rows."""
     x, y = rows or problem()
-    return catalog.load("classifiers", name).build(COLUMNS, classes, seed, p or settings(name)).fit(x, y)
+    return catalog.load("classifiers", name).build(COLUMNS, classes, seed, p or settings(name), SHAPE).fit(x, y)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_the_cascade_learns_a_simple_rule(cascade):
 def test_columns_are_found_by_name(cascade):
     """Use the same columns for S when they stand in another order, with one more among them."""
     x, y = problem()
-    turned = beat_cascade.build(("more", *COLUMNS[::-1]), CLASSES, 0, SMALL)
+    turned = beat_cascade.build(("more", *COLUMNS[::-1]), CLASSES, 0, SMALL, SHAPE)
     more = np.column_stack([np.zeros(len(x)), x[:, ::-1]])
     found, expected = turned.fit(more, y).predict_proba(more), cascade.predict_proba(x)
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.98
@@ -178,10 +178,10 @@ def test_the_threshold_becomes_one_half(threshold):
 def test_a_missing_column_is_named(columns, message):
     """Name the first column that is missing, and miss none that the second step does not use."""
     if message is None:
-        assert beat_cascade.build(columns, CLASSES, 0, SMALL).columns == columns
+        assert beat_cascade.build(columns, CLASSES, 0, SMALL, SHAPE).columns == columns
         return
     with pytest.raises(SettingsError, match=message):
-        beat_cascade.build(columns, CLASSES, 0, SMALL)
+        beat_cascade.build(columns, CLASSES, 0, SMALL, SHAPE)
 
 
 @pytest.mark.parametrize("classes", [("N", "S"), ("S", "N", "V", "F"), ("N", "V", "F"), ("healthy", "sick")])
@@ -190,4 +190,4 @@ def test_other_classes_are_refused(classes):
     with pytest.raises(
         SettingsError, match=r"^classifiers\.beat_cascade needs the classes N, S .*, got " + ", ".join(classes)
     ):
-        beat_cascade.build(COLUMNS, classes, 0, SMALL)
+        beat_cascade.build(COLUMNS, classes, 0, SMALL, SHAPE)

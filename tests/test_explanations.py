@@ -9,15 +9,19 @@ import torch
 from torch import nn
 
 from pqrst import catalog, explanations
-from pqrst.artifact import Contract, EstimatorPredictor, NetworkPredictor
+from pqrst.arrays import Form
+from pqrst.contracts import Contract
 from pqrst.errors import DataError, SettingsError
+from pqrst.estimators import EstimatorPredictor
 from pqrst.inference import Crop
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
+from pqrst.predictors import NetworkPredictor
+from pqrst.standardisation import Standardisation
 
+INPUT = Form(shape=(1, 4), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
 CONTRACT = Contract(
     run="toy", system="attention", seed=1, task="single", classes=("Normal", "Abnormal"), model="toy", model_settings={},
-    parameters=1, input={"shape": [1, 4], "side": []}, standardise=Standardisation("none"), output="logits", split="patients",
+    parameters=1, input=INPUT, standardise=Standardisation("none"), output="logits", split="patients",
     best_epoch=1, provenance={}, settings_digest="ab",
 )  # fmt: skip
 TRAIN = Standardisation("train", (1.0, -2.0), (2.0, 0.5))
@@ -69,7 +73,7 @@ class Beside(nn.Module):
 
 
 def predictor(network, shape, **told):
-    return NetworkPredictor(replace(CONTRACT, input=CONTRACT.input | {"shape": list(shape)}, **told), network.eval())
+    return NetworkPredictor(replace(CONTRACT, input=replace(INPUT, shape=shape), **told), network.eval())
 
 
 def curved():
@@ -261,7 +265,7 @@ def test_occlusion_by_lead_tells_leads_apart():
 def test_the_numbers_beside_a_row_stay_as_they_are():
     """Choose, standardise and hold what stands beside the rows, in both attributions."""
     p = predictor(Beside(), (1, 4), side=("b",), standardise_side=Standardisation("train", (1.0,), (2.0,)))
-    p = replace(p, contract=replace(p.contract, input=p.contract.input | {"side": ["a", "b"]}))
+    p = replace(p, contract=replace(p.contract, input=replace(p.contract.input, side=("a", "b"))))
     x, side = np.array([[[4.0, 0, 0, 0]], [[8.0, 0, 0, 0]]], np.float32), np.array([[9.0, 5.0], [9.0, 3.0]])
     for method in (explanations.integrated_gradients, explanations.occlusion):
         options = {"window_samples": 1} if method is explanations.occlusion else {}

@@ -8,13 +8,14 @@ import onnx
 import pytest
 import torch
 
-from pqrst import artifact, catalog, export
-from pqrst.artifact import Contract
+from pqrst import catalog, estimators, export, predictors
+from pqrst.arrays import Form
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
-from pqrst.loaders import Standardisation
 from pqrst.parsing import parse
+from pqrst.standardisation import Standardisation
 
 BY_ROW = Standardisation("row")
 SMALL = {
@@ -24,21 +25,24 @@ SMALL = {
 }
 
 
+INPUT = Form(shape=(1, 80), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
+
+
 def made(name, classes=3, task="single", standardise=BY_ROW, **more):
     """Build a small untrained network with a contract."""
     module = catalog.load("models", name)
     torch.manual_seed(0)
     settings = parse(module.Params, SMALL[name], "p")
-    columns = getattr(module, "SIDE", ())
+    columns = tuple(getattr(module, "SIDE", ()))
     contract = Contract(
         run="tiny", system="s", seed=1, task=task, classes=tuple("abcdef"[:classes]), model=name,
         model_settings=json.loads(json.dumps(asdict(settings))), parameters=1,
-        input={"shape": [1, 80], "side": list(columns)}, standardise=standardise, side=tuple(columns),
+        input=replace(INPUT, side=columns), standardise=standardise, side=columns,
         standardise_side=Standardisation("train", (0.1,) * len(columns), (2.0,) * len(columns)) if columns else Standardisation("none"),
         output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
         **more,
     )  # fmt: skip
-    return artifact.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
+    return predictors.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
 
 
 def rows(n=9):
@@ -65,6 +69,19 @@ def test_the_file_gives_what_the_network_gives(tmp_path, name, task, standardise
     inside = loaded.session.run(["probabilities"], given)[0]  # what a program without this project reads
     assert np.abs(inside - predictor.probabilities(rows(), beside)).max() < 1e-6
     assert export.parity(predictor, loaded)[0] < 1e-6
+
+
+@pytest.mark.parametrize("standardise", [BY_ROW, Standardisation("none")])
+def test_stored_steps_go_back_to_their_unit_inside_the_file(tmp_path, standardise):
+    """Take whole steps, and give what a network without storage gives for the numbers that they stand for."""
+    plain = made("simple_cnn", standardise=standardise)
+    told = replace(plain.contract, input=replace(INPUT, gain=(200.0,), zero=(1024,)))
+    stored = predictors.NetworkPredictor(told, plain.model)
+    export.write(stored, tmp_path / "a.onnx")
+    loaded, steps = export.load(tmp_path / "a.onnx"), np.rint(rows() * 200 + 1024)
+    mv = ((steps - 1024) / 200).astype(np.float32)
+    assert np.abs(loaded.probabilities(steps) - plain.probabilities(mv)).max() < 1e-5
+    assert export.parity(stored, loaded)[0] < 1e-6
 
 
 def test_the_contract_travels_in_the_file(tmp_path):
@@ -113,7 +130,7 @@ def test_no_rows_give_no_answers(tmp_path):
 
 def test_a_run_that_is_no_network_is_refused(tmp_path):
     """Trees have no graph."""
-    trees = artifact.EstimatorPredictor(replace(made("simple_cnn").contract, run="trees"), None)
+    trees = estimators.EstimatorPredictor(replace(made("simple_cnn").contract, run="trees"), None)
     with pytest.raises(DataError, match="run trees is no network"):
         export.write(trees, tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pqrst import artifact, catalog, fitting, loaders, networks, sides, training
+from pqrst import artifact, augmentation, catalog, estimators, fitting, loaders, networks, sides, training
 from pqrst.arrays import Meta, Writer, file_digest, read
 from pqrst.errors import DataError
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
 from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
+from pqrst.standardisation import Standardisation, fit_standardisation
 
 SAMPLES, CLASSES = 32, ("N", "S", "V")
 TRAIN = Train(
@@ -60,8 +61,8 @@ def write(folder, side=()):
     x = np.rint(200 * (waves[:, None] + rng.normal(0, 0.2, (90, 2, SAMPLES))) + 50).astype(np.int16)
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(90), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(90) < 63, "train", "test")
-    meta = Meta("beats", "single", CLASSES, 120.0, ("I", "II"), "converter steps", ("row", "lead", "time"), {},
-                {"synthetic": True}, (200.0, 200.0), (50, 50), side=side)  # fmt: skip
+    meta = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={},
+                provenance={"synthetic": True}, gain=(200.0, 200.0), zero=(50, 50), side=side)  # fmt: skip
     with Writer(folder / "x", (2, SAMPLES), "int16") as writer:
         writer.add(x, y, told, rng.normal(60, 10, (90, len(side))).astype(np.float32) if side else None)
         writer.finish(meta)
@@ -87,10 +88,9 @@ def fit(folder, opened, run):
 
 def prepared(opened, run):
     """Give what training would be given, without training."""
-    fitted = loaders.fit_standardisation(run.train.standardise, opened.bundle.x, opened.sides.rows("train"))
-    return fitting.Prepared(
-        run, opened, fitted, fitting.Beside((), np.zeros((0, 0)), loaders.Standardisation("none")), "d"
-    )
+    seen = loaders.parts(opened.bundle.x, opened.sides.rows("train"), opened.bundle.meta.steps)
+    fitted = fit_standardisation(run.train.standardise, seen)
+    return fitting.Prepared(run, opened, fitted, fitting.Beside((), np.zeros((0, 0)), Standardisation("none")), "d")
 
 
 @pytest.mark.parametrize("side", [(), ("age", "rate")])
@@ -110,7 +110,7 @@ def test_a_classifier_over_signals_is_fitted_saved_and_used(tmp_path, name, side
     assert probability.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=1e-5)
     assert (probability.argmax(axis=1) == opened.bundle.y[rows]).mean() > 0.7
     own = predictor.estimator.predict_proba(by_hand(opened, rows, beside))
-    assert probability == pytest.approx(np.maximum(own, artifact.SMALLEST), rel=1e-4)
+    assert probability == pytest.approx(np.maximum(own, estimators.SMALLEST), rel=1e-4)
 
 
 def by_hand(opened, rows, beside):
@@ -221,7 +221,8 @@ def test_a_network_over_pictures_is_trained_saved_and_used(tmp_path, opened):
     assert (contract.encoding, contract.encoding_settings) == ("lead_rows", DRAWN)
     built = networks.build(contract, (2, SAMPLES), 3, 120.0)
     built.load_state_dict(load_file(folder / "weights.safetensors"))
-    x = loaders.resident(opened.bundle.x, rows, contract.standardise, torch.device("cpu"))
+    steps = opened.bundle.meta.steps
+    x = loaders.resident(opened.bundle.x, rows, contract.standardise, torch.device("cpu"), steps=steps)
     with torch.inference_mode():
         expected = built.eval()(x).numpy()
     assert predictor.logits(np.array(opened.bundle.x[rows])) == pytest.approx(expected, abs=1e-4)
@@ -242,7 +243,7 @@ def changed(opened, kind, side):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["noise", "noise_scale_mask2", "transforms"])
+@pytest.mark.parametrize("kind", ["noise", "noise_scale_mask2", "transforms", "transforms_published"])
 def test_one_side_alone_is_changed(opened, kind):
     """Change train rows, or validation rows as one original did by mistake, and never both."""
     assert changed(opened, kind, "train") == [True, False]
@@ -251,23 +252,20 @@ def test_one_side_alone_is_changed(opened, kind):
 
 
 def test_rows_are_changed_in_their_unit(opened, monkeypatch):
-    """Hand millivolts to the changes, and lay what they give back into converter steps, before standardising."""
+    """Hand millivolts to the changes, and standardise what they give back."""
     given = []
 
-    def double(x, rng, *, published):  # noqa: ARG001 (the signature of what it stands for)
-        given.append((x, published))
+    def double(x, _):
+        given.append(x)
         return 2 * x
 
-    monkeypatch.setattr(loaders.transforms, "transform", double)
+    monkeypatch.setitem(augmentation.CHANGES, "transforms", double)
     for side in ("train", "validation"):
-        run = replace(RUN, train=replace(TRAIN, augment="transforms", augment_side=side, standardise="unit"))
-        fitted = replace(prepared(opened, run), standardisation=loaders.to_unit(opened.bundle.meta))
-        data = fitting._data(fitted, torch.device("cpu"), 9)
-        x, published = given.pop()
-        rows = opened.sides.rows(side)
+        run = replace(RUN, train=replace(TRAIN, augment="transforms", augment_side=side, standardise="none"))
+        data = fitting._data(prepared(opened, run), torch.device("cpu"), 9)
+        x, rows = given.pop(), opened.sides.rows(side)
         millivolts = (np.array(opened.bundle.x[rows], np.float32) - 50) / 200
         assert x == pytest.approx(millivolts, abs=1e-5)
-        assert published is (side == "validation")
         kept = (data.train_x if side == "train" else data.validation_x)[0].numpy()
         assert kept == pytest.approx(2 * millivolts, abs=1e-4)
         assert given == []

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from pqrst import artifact, fitting, loaders, sides, training
-from pqrst.arrays import Bundle, Meta, Writer, digest, read
+from pqrst.arrays import Bundle, Meta, Steps, Writer, digest, read
 from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
-from pqrst.loaders import Standardisation, Streamed
+from pqrst.loaders import Streamed
 from pqrst.opened import open_parts
 from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
+from pqrst.standardisation import Standardisation, fit_standardisation, standardise
 
 SAMPLES, CLASSES = 16, ("N", "S", "V")
 TRAIN = Train(
@@ -59,7 +60,17 @@ def data(tmp_path_factory):
     x[np.arange(60), 0, y] += 2
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(60), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(60) < 42, "train", "test")
-    meta = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+    meta = Meta(
+        dataset="beats",
+        task="single",
+        classes=CLASSES,
+        fs=120.0,
+        leads=("MLII",),
+        units="mV",
+        axes=("row", "lead", "time"),
+        window={},
+        provenance={"synthetic": True},
+    )
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
         writer.finish(meta)
@@ -98,7 +109,7 @@ def fit(folder, opened, run=RUN):
 def prepared(opened, run=RUN):
     """Give what training would be given, without training."""
     x, rows = opened.bundle.x, opened.sides.rows("train")
-    fitted = fitting.loaders.fit_standardisation(run.train.standardise, x, rows)
+    fitted = fit_standardisation(run.train.standardise, loaders.parts(x, rows, opened.bundle.meta.steps))
     return fitting.Prepared(
         run, opened, fitted, fitting.Beside((), np.zeros((0, 0)), Standardisation("none")), fitting.settings_digest(run)
     )
@@ -151,6 +162,20 @@ def test_names_and_seeds_are_no_part_of_the_digest(other):
 def test_all_that_decides_a_network_is_part_of_the_digest(other):
     """Name another checkpoint where rate, epochs, threads, network, loss, code or augmentation differ."""
     assert fitting.settings_digest(replace(RUN, **other)) != fitting.settings_digest(RUN)
+
+
+@dataclass(frozen=True)
+class Later(RunSettings):
+    """What a later version may ask for besides."""
+
+    more: str = ""
+
+
+def test_a_setting_at_its_default_names_nothing():
+    """Keep every checkpoint when a setting joins whose default changes nothing, and name another where it is used."""
+    given = {one.name: getattr(RUN, one.name) for one in fields(RUN)}
+    assert fitting.settings_digest(Later(**given)) == fitting.settings_digest(RUN)
+    assert fitting.settings_digest(Later(**given, more="x")) != fitting.settings_digest(RUN)
 
 
 def test_every_seed_gets_a_whole_folder(tmp_path, opened):
@@ -291,7 +316,7 @@ def test_thresholds_are_fitted_to_validation_rows_and_stored(tmp_path, opened, b
 def test_temperature_and_thresholds_are_fitted_to_whole_recordings(tmp_path, opened):
     """Average the calibrated probabilities of a recording's pieces, as evaluation does, before thresholds are chosen."""
     given = several_labels(opened)
-    meta = replace(given.bundle.meta, settings={"cut": "whole", "samples": SAMPLES})
+    meta = replace(given.bundle.meta, window={"cut": "whole", "samples": SAMPLES})
     record = np.char.add("r", (np.arange(60) // 20).astype(str)) + np.array(["a", "b"])[given.bundle.y[:, 0]]
     given = replace(given, bundle=replace(given.bundle, meta=meta, rows=given.bundle.rows.assign(record=record)))
     predictor = artifact.load(fit(tmp_path, given, replace(LABELS, train=replace(PLAIN, thresholds="f1"))))
@@ -373,12 +398,19 @@ def test_augmented_rows_must_fit(tmp_path, opened):
         fit(tmp_path, opened, run)
 
 
-def test_rows_go_back_to_their_unit(tmp_path, opened):
-    """Store gain and zero of the converter as the run's standardisation."""
-    meta = replace(opened.bundle.meta, gain=(200.0,), zero=(24,))
-    run = replace(RUN, seeds=(9,), train=replace(TRAIN, standardise="unit"))
-    out = fit(tmp_path, replace(opened, bundle=replace(opened.bundle, meta=meta)), run)
-    assert artifact.load(out).contract.standardise == Standardisation("unit", (24.0,), (200.0,))
+@pytest.mark.parametrize("standardise", ["none", "row", "train", "train_all"])
+def test_rows_go_back_to_their_unit(tmp_path, opened, standardise):
+    """Learn and answer to the same bits from steps as from the numbers that they stand for; the contract tells the steps."""
+    whole = np.rint(np.array(opened.bundle.x) * 200 + 24).astype(np.int16)
+    steps = replace(opened.bundle, x=whole, meta=replace(opened.bundle.meta, gain=(200.0,), zero=(24,)))
+    plain = replace(opened.bundle, x=(whole.astype(np.float32) - 24) / np.float32(200))
+    run = replace(RUN, seeds=(9,), train=replace(TRAIN, standardise=standardise))
+    outs = [fit(tmp_path / str(n), replace(opened, bundle=given), run) for n, given in enumerate((steps, plain))]
+    assert len({(out / "seed-9" / artifact.WEIGHTS).read_bytes() for out in outs}) == 1
+    told, same = (artifact.load(out) for out in outs)
+    assert (told.contract.input.steps, same.contract.input.steps) == (Steps((200.0,), (24,)), None)
+    assert told.contract.standardise == same.contract.standardise
+    assert np.array_equal(told.logits(steps.x), same.logits(plain.x))
 
 
 def test_a_loss_may_ask_for_the_number_of_train_rows(opened):
@@ -400,7 +432,7 @@ def test_a_network_over_crops_is_built_loaded_and_asked_by_crops(tmp_path, opene
     predictor = artifact.load(fit(tmp_path, opened, run))
     assert predictor.contract.crop == Crop(8, 4, "mean")
     x = torch.from_numpy(np.array(opened.bundle.x[:5]))
-    scaled = loaders.standardise(x, predictor.contract.standardise)
+    scaled = standardise(x, predictor.contract.standardise)
     with torch.inference_mode():
         expected = torch.stack([predictor.model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
     assert predictor.logits(opened.bundle.x[:5]) == pytest.approx(expected.numpy(), abs=1e-6)

@@ -12,25 +12,28 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pqrst"
 STAGES = ROOT / "stages"
 KINDS = ("datasets", "frontends", "encodings", "models", "losses", "classifiers")
-COMPONENTS, STAGE = 5, 14
+COMPONENTS, STAGE = 5, 17
 
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing workers",
     2: "arrays catalog challenge convergence intervals label_scores operating transport weights",
-    3: "filters decisions downloads features labels splits scores",
+    3: "filters decisions downloads features labels splits scores standardisation",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
-    6: "params",
+    6: "params augmentation",
     7: "loaders networks preparation resolved windows sides recordings",
     8: "images inference opened resolver sources evaluation figures paper ledger",
-    9: "artifact plots segmentation training",
-    10: "fitting scoring tables prediction explanations export",
-    11: "serve views",
-    12: "cli",
-    13: "__main__",
-    14: "stages",
+    9: "contracts plots segmentation training",
+    10: "predictors",
+    11: "estimators",
+    12: "artifact",
+    13: "fitting scoring tables prediction explanations export",
+    14: "serve views",
+    15: "cli",
+    16: "__main__",
+    17: "stages",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 
@@ -39,12 +42,16 @@ TORCH = {
     "models",
     "losses",
     "frontends",
+    "standardisation",
     "loaders",
     "inference",
     "images",
     "networks",
     "weights",
     "training",
+    "contracts",
+    "predictors",
+    "estimators",
     "artifact",
     "fitting",
 }
@@ -62,7 +69,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     "timm": {"models/timm_image"},
     "sklearn": {"splits", "label_scores", "evaluation", "classifiers"},
     "matplotlib": {"figures", "paper"},
-    "skops": {"artifact"},
+    "skops": {"estimators"},
     "dvclive": {"stages/train"},
     "fsspec": {"downloads", "transport"},
     "yaml": {"params", "resolved"},

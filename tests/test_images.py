@@ -11,11 +11,19 @@ from pqrst import images
 from pqrst.arrays import Bundle, Meta, digest, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
-from pqrst.loaders import standardise, to_unit
+from pqrst.loaders import read as read_rows
 from pqrst.resolved import Encode
 
 META = Meta(
-    "toy", "single", ("a", "b"), 120.0, ("I",), "mV", ("row", "lead", "time"), {"cut": "beats"}, {"synthetic": True}
+    dataset="toy",
+    task="single",
+    classes=("a", "b"),
+    fs=120.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={"cut": "beats"},
+    provenance={"synthetic": True},
 )
 SETTINGS = Encode(
     "toy",
@@ -40,8 +48,8 @@ def test_images_keep_rows_and_labels_in_order(windows, tmp_path):
     assert made.y.tolist() == windows.y.tolist()
     assert made.rows["record"].tolist() == windows.rows["record"].tolist()
     assert made.meta.axes == ("row", "channel", "height", "width")
-    assert made.meta.settings["encoding"] == "lead_rows"
-    assert made.meta.settings["window"] == {"cut": "beats"}
+    assert made.meta.encoding == "lead_rows"
+    assert made.meta.window == {"cut": "beats"}
     assert made.meta.fs == 120.0
 
 
@@ -68,14 +76,13 @@ def test_what_stands_beside_a_row_stays_beside_its_image(windows, tmp_path, monk
 
 
 def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
-    """Encoding, its settings, and the cut and unit of the windows stand in it; gain and zero, which no longer hold, do not."""
+    """Encoding, its settings, and the cut of the windows stand in it; gain and zero, which no longer hold, do not."""
     converted = replace(windows, meta=replace(META, gain=(200.0,), zero=(1024,)))
     meta = images.encode(converted, SETTINGS, tmp_path / "images")
     assert meta.axes == read(tmp_path / "images").meta.axes
-    assert meta.settings["encoding_settings"]["size"] == 8
-    assert meta.settings["units"] == "mV"
+    assert (meta.encoding, meta.encoding_settings["size"], meta.window) == ("lead_rows", 8, {"cut": "beats"})
     assert (meta.units, meta.gain, meta.zero) == ("encoded", None, None)
-    assert (meta.dtype, meta.shape) == ("float32", (7, 1, 8, 8))
+    assert (meta.dtype, meta.rows, meta.shape) == ("float32", 7, (1, 8, 8))
     assert meta.classes == META.classes
     assert meta.synthetic
 
@@ -102,7 +109,7 @@ def stored(windows, folder, dtype, **changes):
     """Store images in a kind of numbers; give them as stored, and as they are read in their unit."""
     images.encode(windows, replace(SETTINGS, dtype=dtype, **changes), folder)
     made = read(folder)
-    return made, standardise(torch.from_numpy(np.array(made.x, np.float32)), to_unit(made.meta)).numpy()
+    return made, read_rows(made.x, np.arange(len(made.x)), made.meta.steps).numpy()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
@@ -134,8 +141,8 @@ def test_channels_have_steps_of_their_own():
     pictures = np.zeros((2, 2, 1, 2), np.float32)
     pictures[:, 0, 0], pictures[:, 1, 0] = [[0, 0.5], [1, 0.25]], [[-100, 0], [155, 20]]
     steps = images._steps([pictures[:1], pictures[1:]])
-    assert steps.gain.tolist() == [255, 1]
-    assert steps.zero.tolist() == [0, 100]
+    assert steps.gain == (255, 1)
+    assert steps.zero == (0, 100)
     assert images._in_steps(pictures, steps)[:, 1, 0].tolist() == [[0, 100], [255, 120]]
     assert images._in_steps(pictures, steps)[:, 0, 0].tolist() == [[0, 128], [255, 64]]
 
@@ -150,7 +157,8 @@ def test_a_flat_channel_keeps_its_value_in_bytes(value):
     kept = images._in_steps(pictures, steps)
     assert np.isfinite(steps.gain).all()
     assert (kept.min(), kept.max()) == (0, 255)
-    told = (kept - steps.zero[:, None, None]) / steps.gain[:, None, None]
+    gain, zero = (np.array(values)[:, None, None] for values in (steps.gain, steps.zero))
+    told = (kept - zero) / gain
     assert told[:, 0] == pytest.approx(np.full((3, 2, 2), value), rel=1e-6)
     assert told[:, 1] == pytest.approx(pictures[:, 1], abs=11 / 255)
 

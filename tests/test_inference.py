@@ -12,11 +12,13 @@ from torch import nn
 from pqrst import inference, loaders
 from pqrst.inference import Crop
 from pqrst.models import coupled_cnn
+from pqrst.standardisation import Standardisation
 
 CPU = torch.device("cpu")
 BF16 = """
 import torch
 from pqrst import inference, loaders
+from pqrst.standardisation import Standardisation
 from pqrst.models import simple_cnn
 torch.manual_seed(0)
 model = simple_cnn.build((1, 32), 3, simple_cnn.Params(widths=(8,)))
@@ -164,7 +166,7 @@ def test_rows_on_disk_give_the_logits_of_rows_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "BATCH_ROWS", 4)
     np.save(tmp_path / "x.npy", np.arange(30, dtype=np.int16).reshape(6, 1, 5))
     mapped, chosen = np.load(tmp_path / "x.npy", mmap_mode="r"), np.array([5, 0, 1, 2, 3])
-    s, crop = loaders.Standardisation("row"), Crop(3, 1, "mean")
+    s, crop = Standardisation("row"), Crop(3, 1, "mean")
     here, there = (take(mapped, chosen, s, CPU) for take in (loaders.resident, loaders.Streamed))
     assert torch.equal(*(inference.logits(FirstAndLast(), (x,), crop=crop) for x in (here, there)))
 

@@ -10,7 +10,17 @@ from pqrst.arrays import Bundle, LabelTask, Meta
 from pqrst.errors import SettingsError
 from pqrst.labels import of_classes, of_task
 
-META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=("a", "b"),
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 LABELS = ("NORM", "IMI", "AMI", "SR")
 TASKS = {
     "super": LabelTask({"NORM": ("NORM",), "MI": ("IMI", "AMI")}),

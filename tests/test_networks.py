@@ -7,18 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, catalog, export, images, inference, networks
-from pqrst.arrays import Bundle, Meta, read
+from pqrst import artifact, catalog, contracts, export, images, inference, networks, predictors
+from pqrst.arrays import Bundle, Form, Meta, read
 from pqrst.errors import SettingsError
-from pqrst.loaders import Standardisation, standardise, to_unit
 from pqrst.parsing import parse
 from pqrst.resolved import Encode
+from pqrst.standardisation import Standardisation, decoded
 
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
-CONTRACT = artifact.Contract(
+INPUT = Form(shape=SHAPE, axes=("row", "lead", "time"), fs=FS, leads=("I", "II"), units="mV", window={})
+CONTRACT = contracts.Contract(
     run="tiny", system="s", seed=1, task="single", classes=CLASSES, model="efficientnet_b0", model_settings={}, parameters=1,
-    input={"shape": list(SHAPE), "fs": FS, "side": [], "units": "mV", "axes": ["row", "lead", "time"]}, standardise=Standardisation("none"),
+    input=INPUT, standardise=Standardisation("none"),
     output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", encoding="lead_rows", encoding_settings=DRAWN,
 )  # fmt: skip
 
@@ -71,14 +72,14 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
     steps = np.random.default_rng(0).integers(-2000, 2000, (7, *SHAPE)).astype(np.int16)
     rows = pd.DataFrame({"record": [f"r{i}" for i in range(7)], "patient": "", "start": 0, "quality": ""})
     meta = Meta(
-        "toy", "single", CLASSES, FS, ("I", "II"), "converter steps", ("row", "lead", "time"), {"cut": "around"},
-        {"synthetic": True}, (200.0, 180.0), (3, -8),
+        dataset="toy", task="single", classes=CLASSES, fs=FS, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={"cut": "around"},
+        provenance={"synthetic": True}, gain=(200.0, 180.0), zero=(3, -8),
     )  # fmt: skip
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
     images.encode(windows, Encode("toy", "lead_rows", DRAWN, dtype), tmp_path / "stored")
     stored = read(tmp_path / "stored")
-    told = standardise(torch.from_numpy(np.array(stored.x, np.float32)), to_unit(stored.meta))
-    drawn = built().prepared(standardise(torch.from_numpy(steps.astype(np.float32)), to_unit(meta)))
+    told = decoded(torch.from_numpy(np.array(stored.x, np.float32)), stored.meta.steps)
+    drawn = built().prepared(decoded(torch.from_numpy(steps.astype(np.float32)), meta.steps))
     assert stored.x.dtype == dtype
     largest = {"float32": 0.0, "float16": 2.0**-12, "uint8": 1 / 255}[dtype]
     assert (told - drawn).abs().max().item() <= largest
@@ -126,7 +127,7 @@ def test_an_exported_network_draws_its_pictures_itself(tmp_path):
     """One ONNX file from signal to probabilities, frontend and encoding inside."""
     network = built(frontend="icwa", frontend_settings={"mode": "power"})
     contract = replace(CONTRACT, frontend="icwa", frontend_settings={"mode": "power"})
-    predictor = artifact.NetworkPredictor(contract, network)
+    predictor = predictors.NetworkPredictor(contract, network)
     export.write(predictor, tmp_path / "a.onnx")
     x = signals().numpy()
     assert np.abs(export.load(tmp_path / "a.onnx").probabilities(x) - predictor.probabilities(x)).max() < 1e-4

@@ -12,7 +12,17 @@ from pqrst.errors import DataError
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
 
-META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=("a", "b"),
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 BEAT = Split("cut", ("train",), ("test",), "beat", 0.5, 1)
 PATIENT = replace(BEAT, by="patient")
 SHARED = replace(PATIENT, test=("test", "extra"), shared=("extra",))  # a published leak: `extra` holds people of train
@@ -117,7 +127,7 @@ RECORDS = pd.DataFrame({"record": ["x", "b", "a", "b", "c", "a"], "patient": "p"
 )
 def test_pieces_are_numbered_by_their_recordings(cut, which, first):
     """Count pieces of b, a, b, c, a as three recordings in the order of their first rows; windows of a long one stand alone."""
-    meta = replace(META, settings={"cut": cut})
+    meta = replace(META, window={"cut": cut})
     opened = Opened(Bundle(meta, np.zeros((6, 1, 4)), np.zeros(6), RECORDS), None, "", "")
     found = opened.recordings(np.arange(1, 6))
     assert [values.tolist() for values in found] == [which, first]

@@ -12,8 +12,8 @@ import yaml
 
 from pqrst import (
     arrays,
-    artifact,
     catalog,
+    estimators,
     images,
     loaders,
     networks,
@@ -27,6 +27,7 @@ from pqrst import (
 from pqrst.errors import SettingsError
 from pqrst.labels import of_task
 from pqrst.parsing import parse
+from pqrst.standardisation import Standardisation, fit_standardisation
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "params.yaml"
@@ -183,13 +184,13 @@ def test_every_run_resolves_under_every_profile(profile):
 def inputs_of(run, bundle, module):
     """Give a batch of what a network sees in training: its crops, standardised, and what stands beside them."""
     rows = np.arange(min(ROWS, len(bundle.x)))
-    fitted = loaders.to_unit(bundle.meta) if run.train.standardise == "unit" else loaders.Standardisation("row")
-    inputs = [loaders.cropped(loaders.resident(bundle.x, rows, fitted, torch.device("cpu")), run.train.crop)]
+    fitted = Standardisation("none" if run.train.standardise == "none" else "row")
+    x = loaders.resident(bundle.x, rows, fitted, torch.device("cpu"), steps=bundle.meta.steps)
+    inputs = [loaders.cropped(x, run.train.crop)]
     if getattr(module, "SIDE", ()):
         side = loaders.beside(bundle.side, bundle.meta.side, module.SIDE)
-        inputs.append(
-            loaders.resident(side, rows, loaders.fit_standardisation("train", side, rows), torch.device("cpu"))
-        )
+        of_train = fit_standardisation("train", loaders.parts(side, rows))
+        inputs.append(loaders.resident(side, rows, of_train, torch.device("cpu")))
     return inputs
 
 
@@ -220,9 +221,8 @@ def test_every_classifier_of_every_run_learns_a_few_rows(run, tiny):
     p = parse(module.Params, run.model_settings, run.run)
     side = np.zeros((len(bundle.y), 0), np.float32) if bundle.side is None else bundle.side
     signals = module.ACCEPTS == "signal"
-    given = artifact.beside_rows(side, np.array(bundle.x, np.float32)) if signals else side
-    shape = (tuple(bundle.x.shape[1:]),) if signals else ()
-    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p, *shape).fit(given, bundle.y)
+    given = estimators.beside_rows(side, np.array(bundle.x, np.float32)) if signals else side
+    estimator = module.build(bundle.meta.side, bundle.meta.classes, 0, p, bundle.meta.shape).fit(given, bundle.y)
     assert estimator.predict_proba(given).shape == (len(bundle.y), len(bundle.meta.classes))
 
 

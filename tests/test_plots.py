@@ -10,7 +10,17 @@ from pqrst.opened import Opened
 from pqrst.sides import Sides
 
 CLASSES = ("N", "S", "V")
-META = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="beats",
+    task="single",
+    classes=CLASSES,
+    fs=120.0,
+    leads=("MLII",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 HISTORY = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "validation_loss": [1.1, 0.6]})
 
 

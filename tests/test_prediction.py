@@ -6,27 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact, prediction, segmentation
+from pqrst import prediction, predictors, segmentation
 from pqrst.arrays import Marks, Meta, Record, read
-from pqrst.artifact import Contract
+from pqrst.contracts import Contract
 from pqrst.datasets import _mitbih
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError, RecordError
-from pqrst.loaders import Standardisation
 from pqrst.models import attention_cnn
 from pqrst.params import BandPass, Window
+from pqrst.standardisation import Standardisation
 
 FS = 360.0
 WINDOW = Window("equal", samples=720, step=360, leads="first", filter=BandPass(0.5, 50.0))
 SETTINGS = {key: value for key, value in asdict(WINDOW).items() if value is not None}
 SMALL = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
 META = Meta(
-    "mitdb", "single", ("Normal", "Abnormal"), FS, ("first",), "mV", ("row", "lead", "time"), SETTINGS,
-    {"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(9, 1, 720),
+    dataset="mitdb", task="single", classes=("Normal", "Abnormal"), fs=FS, leads=("first",), units="mV", axes=("row", "lead", "time"), window=SETTINGS,
+    provenance={"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(1, 720),
 )  # fmt: skip
 CONTRACT = Contract(
     run="attention", system="attention", seed=17, task="single", classes=META.classes, model="attention_cnn",
-    model_settings=asdict(SMALL), parameters=1, input=artifact.input_of(META),
+    model_settings=asdict(SMALL), parameters=1, input=META.form,
     standardise=Standardisation("row"), output="logits", split="patients", best_epoch=1, provenance={"synthetic": True},
     settings_digest="", calibration=Calibration(2.0, "validation", 9),
 )  # fmt: skip
@@ -36,7 +36,7 @@ CONTRACT = Contract(
 def predictor():
     """Build an untrained network with its contract."""
     torch.manual_seed(0)
-    return artifact.NetworkPredictor(CONTRACT, attention_cnn.build((1, 720), 2, SMALL).eval())
+    return predictors.NetworkPredictor(CONTRACT, attention_cnn.build((1, 720), 2, SMALL).eval())
 
 
 def recording(leads=("MLII", "V1"), fs=FS, seconds=6.0, **changes):
@@ -134,19 +134,19 @@ def test_a_fault_of_a_lead_that_is_not_used_does_no_harm():
 
 def test_a_run_over_beats_is_refused_with_what_to_ask():
     """Marks are needed to cut beats; a recording off the street has none."""
-    beats = replace(CONTRACT, run="simple_cnn", input=CONTRACT.input | {"settings": SETTINGS | {"cut": "beats"}})
+    beats = replace(CONTRACT, run="simple_cnn", input=replace(CONTRACT.input, window=SETTINGS | {"cut": "beats"}))
     assert refused(recording(), contract=beats).startswith("run simple_cnn answers single beats cut at annotated marks")
 
 
 def test_a_run_over_images_is_refused():
     """A picture has no lead and no time."""
-    pictures = replace(CONTRACT, input=CONTRACT.input | {"axes": ["row", "channel", "height", "width"]})
+    pictures = replace(CONTRACT, input=replace(CONTRACT.input, axes=("row", "channel", "height", "width")))
     assert "takes more than a signal (images)" in refused(recording(), contract=pictures)
 
 
 def test_a_whole_recording_is_padded_to_one_row_or_covered_by_several():
     """A run over whole recordings gets zeros after the end of a short one, and pieces that leave nothing of a long one out."""
-    whole = replace(CONTRACT, input=CONTRACT.input | {"settings": {"cut": "whole", "samples": 720}})
+    whole = replace(CONTRACT, input=replace(CONTRACT.input, window={"cut": "whole", "samples": 720}))
     short, long = (prediction.prepare(recording(seconds=s), whole, {}) for s in (1.5, 5.0))
     assert (short.rows.shape, short.start.tolist()) == ((1, 1, 720), [0])
     assert not short.rows[0, 0, 540:].any()
@@ -174,7 +174,7 @@ def as_evaluated(record, window, folder):
     """Cut a recording as a stage does; give its rows and a contract of a run over them."""
     segmentation.segment([record], window, "stop", TWELVE, folder)
     bundle = read(folder)
-    return bundle, replace(CONTRACT, task="multi", classes=("a", "b"), input=artifact.input_of(bundle.meta))
+    return bundle, replace(CONTRACT, task="multi", classes=("a", "b"), input=bundle.meta.form)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def whole_from(start, samples=1080, **more):
     window = replace(WINDOW, cut="whole", samples=samples, **more)
     settings = {key: value for key, value in asdict(window).items() if value is not None}
     return replace(
-        CONTRACT, input=CONTRACT.input | {"settings": settings, "shape": [1, samples]}, encoding="lead_rows",
+        CONTRACT, input=replace(CONTRACT.input, window=settings, shape=(1, samples)), encoding="lead_rows",
         encoding_settings={"start": start},
     )  # fmt: skip
 
@@ -263,7 +263,7 @@ def test_a_run_over_numbers_of_the_recording_is_refused():
 def test_rows_in_converter_steps_are_made_for_a_run_that_learned_them():
     """Millivolts become the integers that the run's Bundle held."""
     settings = {"cut": "equal", "samples": 720, "step": 360}
-    stored = replace(CONTRACT, input=CONTRACT.input | {"settings": settings, "gain": [200.0], "zero": [1024]})
+    stored = replace(CONTRACT, input=replace(CONTRACT.input, window=settings, gain=(200.0,), zero=(1024,)))
     record = recording()
     found = prediction.prepare(record, stored, {}).rows
     assert found[0, 0] == pytest.approx(np.rint(record.signal[0, :720] * 200 + 1024))
@@ -276,7 +276,7 @@ def test_a_real_record_is_prepared_as_in_training(recordings, tmp_path):
     facts = {"dataset": "mitdb", "task": "single", "classes": META.classes, "provenance": {"synthetic": False}}
     window = replace(WINDOW, step=720)
     segmentation.segment([record], window, "stop", facts, tmp_path / "mitdb")
-    contract = replace(CONTRACT, input=CONTRACT.input | {"settings": SETTINGS | {"step": 720}})
+    contract = replace(CONTRACT, input=replace(CONTRACT.input, window=SETTINGS | {"step": 720}))
     bundle, found = read(tmp_path / "mitdb"), prediction.prepare(record, contract, {})
     assert np.array_equal(found.rows, bundle.x)
     assert len(found.rows) == 902

@@ -8,15 +8,26 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, fitting, loaders, segmentation, sides, splits, training, windows
+from pqrst import artifact, estimators, fitting, loaders, segmentation, sides, splits, training, windows
 from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
 from pqrst.opened import open_parts
 from pqrst.params import Split, Train, Window, parts_of
 from pqrst.resolved import RunSettings
+from pqrst.standardisation import Standardisation, fit_standardisation
 
 CLASSES, SAMPLES = ("a", "b", "c"), 16
-META = Meta("toy", "single", CLASSES, 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=CLASSES,
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 TRAIN = Train(
     epochs=3, seeds=1, batch_size=16, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
     scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.0,
@@ -187,10 +198,8 @@ def process(monkeypatch):
 
 def prepared(data):
     """Give what training would be given, without training."""
-    fitted = loaders.fit_standardisation("train", data.bundle.x, data.sides.rows("train"))
-    return fitting.Prepared(
-        RUN, data, fitted, fitting.Beside((), np.zeros((0, 0)), loaders.Standardisation("none")), ""
-    )
+    fitted = fit_standardisation("train", loaders.parts(data.bundle.x, data.sides.rows("train")))
+    return fitting.Prepared(RUN, data, fitted, fitting.Beside((), np.zeros((0, 0)), Standardisation("none")), "")
 
 
 def train(folder, data, run):
@@ -232,8 +241,8 @@ def test_test_rows_that_choose_teach_nothing(tmp_path):
 @pytest.mark.parametrize(("split", "sides_learned"), [(PUBLISHED, ["train"]), (DRAWN, ["train", "validation"])])
 def test_an_estimator_never_learns_test_rows(tmp_path, monkeypatch, split, sides_learned):
     """Fit to train and validation rows; where test rows choose the epoch, to the train rows alone."""
-    seen, real = [], artifact.beside_rows
-    monkeypatch.setattr(artifact, "beside_rows", lambda side, rows: seen.append(rows) or real(side, rows))
+    seen, real = [], estimators.beside_rows
+    monkeypatch.setattr(estimators, "beside_rows", lambda side, rows: seen.append(rows) or real(side, rows))
     data = opened(tmp_path, split)
     train(tmp_path, data, FOREST)
     expected = np.sort(np.concatenate([data.sides.rows(side) for side in sides_learned]))
@@ -361,5 +370,5 @@ def test_the_rows_tell_that_they_are_beginnings(tmp_path):
     facts = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
     segmentation.segment([recording(9)], Window("whole", 4, from_start=True), "stop", facts, tmp_path / "x")
     found = read(tmp_path / "x")
-    assert found.meta.settings["from_start"] is True
+    assert found.meta.window["from_start"] is True
     assert found.x[0, 0].tolist() == [0, 1, 2, 3]

@@ -12,15 +12,25 @@ from scipy.special import softmax
 
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
 from pqrst.arrays import Meta, Writer, digest, read
-from pqrst.artifact import Contract
-from pqrst.loaders import Standardisation
+from pqrst.contracts import Contract
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
 from pqrst.params import Split
+from pqrst.standardisation import Standardisation
 
 SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
 SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
-META = Meta("beats", "single", CLASSES, 120.0, ("MLII",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="beats",
+    task="single",
+    classes=CLASSES,
+    fs=120.0,
+    leads=("MLII",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 CURVES = ("roc", "precision_recall", "confusion", "shares")
 
@@ -43,7 +53,7 @@ def write_member(folder, seed, opened):
     model = simple_cnn.build((1, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
     contract = Contract(
         run="tiny", system="heartbeat", seed=seed, task="single", classes=CLASSES, model="simple_cnn",
-        model_settings={"widths": [6], "kernel": 3}, parameters=45, input=artifact.input_of(opened.bundle.meta),
+        model_settings={"widths": [6], "kernel": 3}, parameters=45, input=opened.bundle.meta.form,
         standardise=Standardisation("row"), output="logits", split="kaggle", best_epoch=2,
         provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest}, settings_digest="cd",
     )  # fmt: skip
@@ -200,8 +210,8 @@ def test_each_value_of_a_run_is_scored_in_its_folder(trained, opened, tmp_path):
 
 LABELS, RECORDINGS, PIECES = ("AF", "MI", "PVC"), 60, 2
 SEVERAL = Meta(
-    "twelve", "multi", LABELS, 100.0, ("I", "II"), "mV", ("row", "lead", "time"),
-    {"cut": "whole", "samples": SAMPLES, "pieces": PIECES}, {"synthetic": True},
+    dataset="twelve", task="multi", classes=LABELS, fs=100.0, leads=("I", "II"), units="mV", axes=("row", "lead", "time"),
+    window={"cut": "whole", "samples": SAMPLES, "pieces": PIECES}, provenance={"synthetic": True},
 )  # fmt: skip
 FOLDS = Split("official", ("train",), ("test",), held=("validation",))
 THRESHOLDS = (0.45, 0.5, 0.55)
@@ -236,7 +246,7 @@ def write_parts(folder, parts):
         model = simple_cnn.build((2, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
         contract = Contract(
             run="several", system="s", seed=9, task="multi", classes=LABELS, model="simple_cnn",
-            model_settings={"widths": [6], "kernel": 3}, parameters=63, input=artifact.input_of(opened.bundle.meta),
+            model_settings={"widths": [6], "kernel": 3}, parameters=63, input=opened.bundle.meta.form,
             standardise=Standardisation("row"), output="logits", split="official", best_epoch=1, value=part, part=part,
             provenance={"synthetic": True, "dataset": "twelve", "digest": opened.digest}, settings_digest="cd",
             thresholds=THRESHOLDS, thresholds_by="f1",
@@ -375,7 +385,7 @@ def test_a_training_without_a_history_has_no_course(by_parts):
     [
         ({"encoding": "lead_rows", "encoding_settings": {"size": 8}, "weights": "ab"}, True),
         ({"frontend": "icwa", "frontend_settings": {"mode": "se"}}, False),
-        ({"axes": ["row", "channel", "height", "width"]}, True),
+        ({"stored": "lead_rows"}, True),
     ],
 )
 def test_what_a_network_saw_is_told(trained, opened, tmp_path, monkeypatch, more, pictures):
@@ -384,11 +394,11 @@ def test_what_a_network_saw_is_told(trained, opened, tmp_path, monkeypatch, more
 
     def load(folder, *rest):
         predictor = real(folder, *rest)
-        given = {key: value for key, value in more.items() if key != "axes"}
-        inside = predictor.contract.input | {key: more[key] for key in ("axes",) if key in more}
+        given = {key: value for key, value in more.items() if key != "stored"}
+        inside = replace(predictor.contract.input, encoding=more.get("stored", ""))
         return replace(predictor, contract=replace(predictor.contract, input=inside, **given))
 
     monkeypatch.setattr(artifact, "load", load)
     told = detail(tmp_path, trained, opened)
     assert told["pictures"] is pictures
-    assert {key: told[key] for key in more if key != "axes"} == {key: more[key] for key in more if key != "axes"}
+    assert {key: told[key] for key in more if key != "stored"} == {key: more[key] for key in more if key != "stored"}

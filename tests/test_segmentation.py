@@ -51,7 +51,7 @@ def test_windows_of_converter_steps_say_gain_and_zero(tmp_path):
     window = Window("equal", samples=8, step=4, leads="first")
     meta = segment([recording([2], [0])], window, "stop", FACTS, tmp_path / "toy")
     assert (meta.fs, meta.units, meta.gain, meta.zero) == (360.0, "converter steps", (200.0,), (1024,))
-    assert (meta.dtype, meta.shape) == ("int16", (4, 1, 8))
+    assert (meta.dtype, meta.rows, meta.shape) == ("int16", 4, (1, 8))
     assert meta == read(tmp_path / "toy").meta
 
 
@@ -112,7 +112,7 @@ def test_a_filtered_recording_is_in_millivolts_and_told(tmp_path):
     meta = segment([recording([10, 400], [0, 1], signal)], window, "stop", FACTS, tmp_path / "toy")
     assert meta.units == "mV"
     assert meta.gain is None
-    assert meta.settings["filter"] == {"low": 1.0, "high": 50.0, "order": 5}
+    assert meta.window["filter"] == {"low": 1.0, "high": 50.0, "order": 5}
     middle = read(tmp_path / "toy").x[5, 0]
     assert np.abs(middle - np.sin(2 * np.pi * 5 * time[:360])).max() < 0.05
 
@@ -156,7 +156,7 @@ def test_every_piece_has_the_labels_and_all_that_is_known_of_its_recording(tmp_p
         "record": "r1", "patient": "p1", "start": "2", "fold_official": "3", "about_age": "61", "about_sex": "female",
         "quality": "",
     }  # fmt: skip
-    assert bundle.meta.settings == {"cut": "whole", "samples": 4, "step": 1, "every": 1, "leads": "all", "pieces": 4}
+    assert bundle.meta.window == {"cut": "whole", "samples": 4, "step": 1, "every": 1, "leads": "all", "pieces": 4}
 
 
 def test_numbers_of_a_recording_stand_beside_each_of_its_rows(tmp_path):
@@ -180,7 +180,7 @@ def test_the_rate_of_the_rows_is_the_wanted_one(tmp_path):
     bundle = segmented(
         labelled(np.sin(2 * np.pi * 2 * time)[None], fs=257.0), Window("whole", 1000, rate=100.0), tmp_path / "toy"
     )
-    assert (bundle.meta.fs, bundle.meta.settings["rate"]) == (100.0, 100.0)
+    assert (bundle.meta.fs, bundle.meta.window["rate"]) == (100.0, 100.0)
     expected = np.sin(2 * np.pi * 2 * np.arange(1000) / 100)
     assert np.abs(bundle.x[0, 0] - expected)[20:-20].max() < 0.01
 

@@ -12,7 +12,7 @@ import pytest
 import wfdb
 from starlette.testclient import TestClient
 
-from pqrst import artifact, prediction, recordings
+from pqrst import artifact, contracts, prediction, recordings
 from pqrst.arrays import Record
 from pqrst.serve.app import build
 from pqrst.serve.batching import Batcher
@@ -85,7 +85,7 @@ def test_every_format_gets_the_answer_of_the_library(client, predictor, tmp_path
         expected.probabilities.astype(float), 6
     ).tolist()
     assert told["windows"][1]["start"] == 1.0
-    assert told["model"]["schema"] == artifact.SCHEMA
+    assert told["model"]["schema"] == contracts.SCHEMA
     signal = recordings.read(tmp_path / "r1.hea").signal
     text = "# fs=360 units=mV\nMLII,V1\n" + "\n".join(f"{a:.6f},{b:.6f}" for a, b in signal.T) + "\n"
     said = {"fs": FS, "leads": ["MLII", "V1"], "samples": signal.tolist(), "units": "mV"}

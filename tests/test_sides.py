@@ -15,7 +15,17 @@ from pqrst.errors import DataError, LeakError, SettingsError
 from pqrst.params import Split, parts_of
 from pqrst.resolved import write
 
-META = Meta("toy", "single", ("a", "b"), 100.0, ("I",), "mV", ("row", "lead", "time"), {}, {"synthetic": True})
+META = Meta(
+    dataset="toy",
+    task="single",
+    classes=("a", "b"),
+    fs=100.0,
+    leads=("I",),
+    units="mV",
+    axes=("row", "lead", "time"),
+    window={},
+    provenance={"synthetic": True},
+)
 FILES = ["cut", "cut/sides.npy", "cut/split.json"]
 BEAT = Split("cut", ("train",), ("test",), "beat", 0.5, 1)
 PATIENT = replace(BEAT, by="patient")

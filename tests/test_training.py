@@ -22,6 +22,7 @@ from pqrst.inference import Crop
 from pqrst.losses import ce
 from pqrst.models import coupled_cnn
 from pqrst.params import Train
+from pqrst.standardisation import Standardisation
 from pqrst.training import Data, Lesson
 
 TIMES = ("seconds", "samples_per_second")
@@ -334,7 +335,7 @@ def from_disk(folder):
     for name in ("train_x", "validation_x"):
         np.save(folder / f"{name}.npy", getattr(one, name)[0].numpy())
         mapped = np.load(folder / f"{name}.npy", mmap_mode="r")
-        plain = loaders.Standardisation("none")
+        plain = Standardisation("none")
         found[name] = (loaders.Streamed(mapped, np.arange(len(mapped)), plain, torch.device("cpu")),)
     return replace(one, **found)
 

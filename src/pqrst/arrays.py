@@ -5,7 +5,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -13,9 +13,10 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import pandas as pd
 
-from pqrst.errors import DataError
+from pqrst.errors import DataError, SettingsError
+from pqrst.parsing import parse
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -80,30 +81,58 @@ class LabelTask:
 
 
 @dataclass(frozen=True)
-class Meta:
+class Steps:
+    """The whole steps that values are stored in, by lead or channel: value = (step − zero) / gain."""
+
+    gain: tuple[float, ...]
+    zero: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What one row is: to a network that learned such rows, and to whoever makes another."""
+
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]  # that of the rows first
+    fs: float  # Hz, of the signal's stored samples
+    leads: tuple[str, ...]
+    units: str
+    window: dict[str, Any]  # the settings by which recordings were cut
+    gain: tuple[float, ...] | None = None  # steps a unit, where whole steps are stored
+    zero: tuple[int, ...] | None = None
+    side: tuple[str, ...] = ()  # names of the numbers that stand beside each row
+    lead_names: tuple[dict[str, int], ...] = ()  # what each lead was called, by how many recordings
+    encoding: str = ""  # that drew what was cut, where images are stored
+    encoding_settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Steps | None:
+        """Give the steps that rows are stored in; none where they are in their unit already."""
+        return None if self.gain is None or self.zero is None else Steps(self.gain, self.zero)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta(Form):
     """All that a reader of a Bundle must know; nothing in it depends on when or where it was made."""
 
     dataset: str
     task: str  # single | multi
     classes: tuple[str, ...]
-    fs: float  # Hz, of the stored samples
-    leads: tuple[str, ...]
-    units: str
-    axes: tuple[str, ...]
-    settings: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    gain: tuple[float, ...] | None = None  # converter steps per mV, where x holds the converter's integers
-    zero: tuple[int, ...] | None = None
-    side: tuple[str, ...] = ()  # names of the numbers that stand beside each row
-    lead_names: tuple[Mapping[str, int], ...] = ()  # what each lead was called, by how many recordings
-    skipped: tuple[Mapping[str, str], ...] = ()
-    shape: tuple[int, ...] = ()  # of x, rows first
+    provenance: dict[str, Any]
+    skipped: tuple[dict[str, str], ...] = ()
+    shape: tuple[int, ...] = ()  # of a row; the Writer fills in these three
+    rows: int = 0
     dtype: str = "float32"
     schema: int = SCHEMA
 
     @property
     def synthetic(self) -> bool:
         return bool(self.provenance.get("synthetic", True))
+
+    @property
+    def form(self) -> Form:
+        """Give what a row is, without whose it is."""
+        return Form(**{one.name: getattr(self, one.name) for one in fields(Form)})
 
 
 @dataclass(frozen=True)
@@ -165,7 +194,7 @@ class Writer:
         if self._side:
             np.save(self.partial / "side.npy", np.concatenate(self._side).astype(np.float32))
         pd.concat(self._rows).to_csv(self.partial / "rows.csv", index=False, lineterminator="\n")
-        filled = replace(meta, shape=(self.count, *self.row_shape), dtype=self.dtype.name)
+        filled = replace(meta, shape=self.row_shape, rows=self.count, dtype=self.dtype.name)
         write_json(self.partial / "meta.json", asdict(filled))
         move_into_place(self.partial, self.folder)
         return filled
@@ -188,13 +217,10 @@ def read_meta(folder: Path) -> Meta:
     schema = given.get("schema") if isinstance(given, dict) else None
     if schema != SCHEMA:
         raise DataError(f"{folder}: schema {schema!r}, this version reads {SCHEMA}; build it anew with `dvc repro`")
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
-        return Meta(**values)
-    except TypeError:
-        raise DataError(
-            f"{folder}/meta.json has other fields than a Bundle's; build it anew with `dvc repro`"
-        ) from None
+        return parse(Meta, given, f"{folder}/meta.json")
+    except SettingsError as error:
+        raise DataError(f"{error}; build it anew with `dvc repro`") from None
 
 
 def read(folder: Path) -> Bundle:
@@ -209,7 +235,7 @@ def read(folder: Path) -> Bundle:
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:100]
         raise DataError(f"{folder} is not whole ({reason}); build it anew with `dvc repro`") from None
-    if x.shape != meta.shape or not len(x) == len(y) == len(rows):
+    if x.shape != (meta.rows, *meta.shape) or not len(x) == len(y) == len(rows):
         raise DataError(
             f"{folder}: {len(x)} signals, {len(y)} labels, {len(rows)} rows; build it anew with `dvc repro`"
         )

@@ -39,17 +39,19 @@ def _list(lines: Sequence[str]) -> str:
 
 def _before(contract: Mapping[str, Any]) -> list[str]:
     """Say what the network makes of a row before its model sees it."""
-    told = (("first through", contract["frontend"], contract["frontend_settings"]),
-            ("drawn as an image by", contract["encoding"], contract["encoding_settings"]))  # fmt: skip
+    stored, own = contract["input"], "as part of the network"
+    told = (("drawn as an image by", stored["encoding"], stored["encoding_settings"], "ahead of training"),
+            ("first through", contract["frontend"], contract["frontend_settings"], own),
+            ("drawn as an image by", contract["encoding"], contract["encoding_settings"], own))  # fmt: skip
     return [
-        f"{what} {name} ({', '.join(f'{key} {value}' for key, value in settings.items())}), as part of the network"
-        for what, name, settings in told
+        f"{what} {name} ({', '.join(f'{key} {value}' for key, value in settings.items())}), {when}"
+        for what, name, settings, when in told
         if name
     ]
 
 
 def _input(given: Mapping[str, Any], side: Sequence[str]) -> list[str]:
-    settings = given.get("settings", {})
+    settings = given["window"]
     names = [", ".join(f"{name} ({count})" for name, count in lead.items()) for lead in given.get("lead_names", ())]
     band = settings.get("filter")
     scaled = "each lead of the whole recording to mean 0 and deviation 1" if settings.get("zscore") else ""

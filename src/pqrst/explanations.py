@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from pqrst import catalog, loaders
-from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import pooled
 from pqrst.intervals import LEVEL, REPLICATES
-from pqrst.loaders import standardise
+from pqrst.predictors import NetworkPredictor, Predictor
+from pqrst.standardisation import standardise
 
 MAPS_AT_ONCE = 1  # rows whose maps are held: 8 heads over 900 steps are 26 MB a row, and more at once are no faster
 ROWS_AT_ONCE, COPIES_AT_ONCE = 4, 64  # rows that are explained together, and altered copies of them in one forward pass
@@ -66,9 +66,7 @@ def received_by_step(predictor: Predictor, rows: np.ndarray) -> np.ndarray:
     parts = []
     with _evaluating(network.model), torch.inference_mode():
         for part in _chunks(len(rows), MAPS_AT_ONCE):
-            maps = module.attention(
-                network.model, standardise(_tensor(network, rows[part]), network.contract.standardise)
-            )
+            maps = module.attention(network.model, network.contract.prepared(network.tensor(rows[part])))
             by_head = maps.mean(2) * maps.shape[3]  # (B, heads, steps, steps) → (B, heads, steps)
             parts.append(torch.cat([by_head, by_head.mean(1, keepdim=True)], 1).float().cpu().numpy())
     return np.concatenate(parts)
@@ -95,7 +93,7 @@ def integrated_gradients(
     method = IntegratedGradients(_log_odds(network))
 
     def explain(x: Tensor, *beside: Tensor) -> Tensor:
-        prepared = standardise(x, network.contract.standardise)
+        prepared = network.contract.prepared(x)
         flat = prepared.mean(2, keepdim=True).expand_as(prepared)
         return method.attribute(
             prepared, flat, additional_forward_args=beside, n_steps=steps, internal_batch_size=COPIES_AT_ONCE
@@ -120,7 +118,7 @@ def occlusion(
     if not 1 <= window_samples <= samples:
         raise SettingsError(f"window_samples must lie from 1 to the {samples} samples of a row, got {window_samples}")
     score = _log_odds(network)
-    method = Occlusion(lambda x, *beside: score(standardise(x, network.contract.standardise), *beside))
+    method = Occlusion(lambda x, *beside: score(network.contract.prepared(x), *beside))
     height = 1 if by_lead else leads
 
     def explain(x: Tensor, *beside: Tensor) -> Tensor:
@@ -179,7 +177,7 @@ def removal(
 
 def _network(predictor: Predictor, rows: np.ndarray) -> NetworkPredictor:
     """Refuse what is no network over signals, and rows of another shape."""
-    told, shape = predictor.contract, tuple(predictor.contract.input["shape"])
+    told, shape = predictor.contract, predictor.contract.input.shape
     if not isinstance(predictor, NetworkPredictor):
         raise DataError(f"run {told.run}: {told.model} is no network; explanations are of networks over signals")
     if len(shape) != 2:
@@ -187,11 +185,6 @@ def _network(predictor: Predictor, rows: np.ndarray) -> NetworkPredictor:
     if rows.shape[1:] != shape:
         raise DataError(f"run {told.run} takes rows of shape {shape}, got {rows.shape[1:]}")
     return predictor
-
-
-def _tensor(network: NetworkPredictor, values: np.ndarray) -> Tensor:
-    where = next(network.model.parameters()).device
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(where)
 
 
 def _chunks(rows: int, size: int) -> Iterator[slice]:
@@ -232,12 +225,12 @@ def _explained(
         raise DataError(f"run {told.run}: targets are one class index a row, from 0 to {len(told.classes) - 1}")
     beside = [torch.from_numpy(np.asarray(targets, np.int64)).to(next(network.model.parameters()).device)]
     if told.side:
-        chosen = _tensor(network, loaders.beside(side, told.input["side"], told.side))
+        chosen = network.tensor(loaders.beside(side, told.input.side, told.side))
         beside.append(standardise(chosen, told.standardise_side))
     parts = []
     with _evaluating(network.model):
         for part in _chunks(len(rows), ROWS_AT_ONCE):
-            found = explain(_tensor(network, rows[part]), *(values[part] for values in beside))
+            found = explain(network.tensor(rows[part]), *(values[part] for values in beside))
             parts.append(found.detach().float().cpu().numpy())
     return np.concatenate(parts)
 

@@ -1,6 +1,6 @@
-"""A trained network as one ONNX file that takes windows in the unit of its recordings and gives probabilities.
+"""A trained network as one ONNX file that takes windows as its run stored them and gives probabilities.
 
-Standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
+Unit, standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
 the contract, which travels in the file's metadata; `load` gives a Predictor that replays it, as from a run's own folder.
 """
 
@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from pqrst import artifact
-from pqrst.artifact import Contract, NetworkPredictor, Predictor, contract_of
+from pqrst.contracts import Contract, contract_of
 from pqrst.errors import DataError
 from pqrst.inference import pooled
-from pqrst.loaders import standardise
+from pqrst.predictors import NetworkPredictor, Predictor
+from pqrst.standardisation import encoded, standardise
 
 KEY = "pqrst.contract"  # of the file's metadata
 OPSET = 20
@@ -31,14 +32,14 @@ FEW_ROWS = 4  # at once: onnxruntime holds attention maps in memory, and beyond 
 
 
 class Exported(nn.Module):
-    """A network between the standardisation of its rows and its calibrated probabilities."""
+    """A network between rows as they are stored and its calibrated probabilities."""
 
     def __init__(self, model: nn.Module, contract: Contract) -> None:
         super().__init__()
         self.model, self.contract = model, contract
 
     def forward(self, rows: Tensor, side: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        inputs = [standardise(rows, self.contract.standardise)]
+        inputs = [self.contract.prepared(rows)]
         if side is not None:
             inputs.append(standardise(side, self.contract.standardise_side))
         logits = pooled(self.model, tuple(inputs), self.contract.crop)
@@ -67,7 +68,7 @@ def write(predictor: Predictor, file: Path) -> None:
     if not isinstance(predictor, NetworkPredictor):
         raise DataError(f"run {predictor.contract.run} is no network, so it has no ONNX form; export another run")
     contract = predictor.contract
-    shapes = [tuple(contract.input["shape"]), *([(len(contract.side),)] if contract.side else [])]
+    shapes = [contract.input.shape, *([(len(contract.side),)] if contract.side else [])]
     names = ["rows", "side"][: len(shapes)]
     inputs = tuple(torch.randn(2, *shape) for shape in shapes)
     count = torch.export.Dim("windows", min=1)
@@ -126,9 +127,10 @@ def open_run(place: Path, device: str = "cpu", threads: int = 1) -> Predictor:
 def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
     """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
     rng = np.random.default_rng(0)
-    shape = (PARITY_ROWS, *one.contract.input["shape"])
-    rows = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as smooth as an ECG, and as large
-    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input["side"]))).astype(np.float32)
+    shape = (PARITY_ROWS, *one.contract.input.shape)
+    smooth = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as an ECG, and as large
+    rows = encoded(torch.from_numpy(smooth), one.contract.input.steps).numpy()
+    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
     found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
     return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS
 

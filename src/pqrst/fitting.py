@@ -4,8 +4,8 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, loaders, networks, training, weights
+from pqrst import artifact, catalog, estimators, loaders, networks, training, weights
 from pqrst.console import log
+from pqrst.contracts import Contract
 from pqrst.decisions import Calibration, by_recording, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
 from pqrst.opened import Opened
 from pqrst.parsing import parse
 from pqrst.resolved import RunSettings
+from pqrst.standardisation import Kind, Standardisation, fit_standardisation
 from pqrst.workers import side_by_side
 
+# Settings that decide no training: names, among them that of a file whose content is named among the code; and how many
+# seeds there are, where rows lie, and what is fitted once they are learned.
+NAMES = ("seeds", "run", "value", "system", "family", "split", "part", "weights", "train")
+AFTERWARDS = ("seeds", "thresholds", "resident_gb")
 Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch
 
 
@@ -40,7 +46,7 @@ class Prepared:
 
     settings: RunSettings
     opened: Opened
-    standardisation: loaders.Standardisation
+    standardisation: Standardisation
     side: "Beside"
     digest: str  # of the settings
     place: int = 0  # among the values that the run is made over
@@ -52,26 +58,20 @@ class Beside:
 
     columns: tuple[str, ...]
     values: np.ndarray  # (rows, columns)
-    standardisation: loaders.Standardisation
+    standardisation: Standardisation
 
 
 def settings_digest(s: RunSettings) -> str:
-    """Name all that decides a network but its seed and the data."""
-    # what a run does without does not name it
-    chosen = {
-        key: value
-        for key, value in asdict(s).items()
-        if key not in ("seeds", "run", "value", "system", "family", "split", "part")
-    }
-    # how many seeds there are, and what is fitted or where rows lie once they are learned, change no training
-    chosen["train"] = {k: v for k, v in chosen["train"].items() if k not in ("seeds", "thresholds", "resident_gb")}
-    if chosen["train"]["augment_side"] == "train":
-        del chosen["train"]["augment_side"]
-    for key in ("frontend", "encoding"):
-        if not chosen[key]:
-            del chosen[key], chosen[f"{key}_settings"]
-    chosen.pop("weights")  # its content is named among the code
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+    """Name all that decides a network but its seed and the data; a setting at its default names nothing."""
+    told = _unusual(s, NAMES) | {"train": _unusual(s.train, AFTERWARDS)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _unusual(settings: Any, without: Collection[str]) -> dict[str, Any]:
+    """List the fields that have no default or differ from it, so that one more of them renames no training."""
+    usual = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(settings)}
+    values = ((name, getattr(settings, name)) for name in usual if name not in without)
+    return {name: value for name, value in values if value != usual[name]}
 
 
 def train(
@@ -90,10 +90,8 @@ def train(
 def _train_one(which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger) -> None:
     s, place = which
     where, rows = training.device(s.train.device), opened.sides.rows("train")
-    if s.train.standardise == "unit":
-        standardisation = loaders.to_unit(opened.bundle.meta)
-    else:
-        standardisation = loaders.fit_standardisation(s.train.standardise, opened.bundle.x, rows)
+    seen = loaders.parts(opened.bundle.x, rows, opened.bundle.meta.steps)
+    standardisation = fit_standardisation(s.train.standardise, seen)
     run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s), place)
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
@@ -127,34 +125,24 @@ def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> t
 
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
-    """Fit a scikit-learn estimator to what stands beside the rows; validation rows, which it has no use for, train too."""
-    s, bundle, member = run.settings, run.opened.bundle, artifact.member(seed, run.settings.value)
-    module = catalog.load("classifiers", s.model)
-    p = parse(module.Params, s.model_settings, f"classifiers.{s.model}")
+    """Fit a scikit-learn estimator; validation rows, which it has no use for, train too."""
+    contract, member = _contract(run, seed, None, 0, 0), artifact.member(seed, run.settings.value)
     rows = np.union1d(*(run.opened.sides.rows(side) for side in ("train", "validation")))
-    log.info("run %s, %s: %s train rows", s.run, member, len(rows))
+    log.info("run %s, %s: %s train rows", contract.run, member, len(rows))
     with logger(member):
-        if module.ACCEPTS == "signal":
-            estimator = module.build(run.side.columns, bundle.meta.classes, seed, p, tuple(bundle.x.shape[1:]))
-            scaled = loaders.resident(bundle.x, rows, run.standardisation, torch.device("cpu")).numpy()
-            side = run.side.values[rows] if run.side.columns else np.zeros((len(rows), 0), np.float32)
-            given = artifact.beside_rows(side, scaled)
-        else:
-            estimator, given = module.build(bundle.meta.side, bundle.meta.classes, seed, p), run.side.values[rows]
-        estimator.fit(given, bundle.y[rows].astype(np.int64))
-    artifact.save(places.out / member, _contract(run, seed, None, 0, 0), artifact.of_estimator(estimator), [])
+        estimator = estimators.fit(contract, run.opened.bundle, rows)
+    artifact.save(places.out / member, contract, estimators.saved(estimator), [])
 
 
 def _beside(s: RunSettings, opened: Opened, train_rows: np.ndarray) -> Beside:
     """Choose what stands beside the rows for a model that takes it, and fit its standardisation."""
     meta, module = opened.bundle.meta, catalog.load(s.kind, s.model)
-    takes_all = module.ACCEPTS == "side" or s.kind == "classifiers"
-    columns = meta.side if takes_all else getattr(module, "SIDE", ())
+    columns = meta.side if s.kind == "classifiers" else getattr(module, "SIDE", ())
     if not columns:
-        return Beside((), np.zeros((0, 0)), loaders.Standardisation("none"))
+        return Beside((), np.zeros((0, 0)), Standardisation("none"))
     values = loaders.beside(opened.bundle.side, meta.side, columns)
-    kind: loaders.Kind = "none" if s.kind == "classifiers" else "train"
-    return Beside(tuple(columns), values, loaders.fit_standardisation(kind, values, train_rows))
+    kind: Kind = "none" if s.kind == "classifiers" else "train"
+    return Beside(tuple(columns), values, fit_standardisation(kind, loaders.parts(values, train_rows)))
 
 
 def _parameters(model: torch.nn.Module) -> int:
@@ -191,14 +179,11 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
     by_class = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
-    kinds = {side: t.augment if t.augment_side == side else "none" for side in ("train", "validation")}
-    gain, zero = bundle.meta.gain or (1.0,), bundle.meta.zero or (0,)
-    learned = loaders.Augmentation(kinds["train"], seed, gain=gain, zero=zero)
-    judged = loaders.Augmentation(kinds["validation"], seed, published=True, gain=gain, zero=zero)
+    change = {side: t.augment if t.augment_side == side else "none" for side in ("train", "validation")}
     return training.Data(
-        train_x=(_rows(run, rows, where, learned), *_side(run, rows, where)),
+        train_x=(_rows(run, rows, where, change["train"], seed), *_side(run, rows, where)),
         train_y=labels.to(where),
-        validation_x=(_rows(run, chosen, where, judged), *_side(run, chosen, where)),
+        validation_x=(_rows(run, chosen, where, change["validation"], seed), *_side(run, chosen, where)),
         validation_y=torch.from_numpy(bundle.y[chosen].astype(np.int64)).to(where),
         n_classes=len(bundle.meta.classes),
         class_weights=by_class if t.class_weight_alpha else None,
@@ -206,29 +191,30 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     )
 
 
-def _rows(run: Prepared, rows: np.ndarray, where: torch.device, a: loaders.Augmentation) -> Rows:
+def _rows(run: Prepared, rows: np.ndarray, where: torch.device, change: str, seed: int) -> Rows:
     """Bring rows to the device, or leave them on disk where they would not fit."""
-    x, room = run.opened.bundle.x, run.settings.train.resident_gb * 1e9
+    bundle, room = run.opened.bundle, run.settings.train.resident_gb * 1e9
+    x, steps = bundle.x, bundle.meta.steps
     if len(rows) * math.prod(x.shape[1:]) * 4 <= room or not isinstance(x, np.memmap):
-        return loaders.resident(x, rows, run.standardisation, where, a)
-    if a.kind != "none":
+        return loaders.resident(x, rows, run.standardisation, where, steps=steps, change=change, seed=seed)
+    if change != "none":
         raise SettingsError(
             f"run {run.settings.run}: augmented rows must fit into train.resident_gb ({room / 1e9:g}); raise it"
         )
-    return loaders.Streamed(x, rows, run.standardisation, where)
+    return loaders.Streamed(x, rows, run.standardisation, where, steps)
 
 
 def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:
     return (loaders.resident(run.side.values, rows, run.side.standardisation, where),) if run.side.columns else ()
 
 
-def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> artifact.Contract:
+def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> Contract:
     s, meta = run.settings, run.opened.bundle.meta
     last = {"single": "softmax gives probabilities", "multi": "a sigmoid gives each label's probability"}[s.task]
-    return artifact.Contract(
+    return Contract(
         run=s.run, value=s.value, system=s.system, seed=seed, task=s.task, classes=meta.classes,
         kind=s.kind, model=s.model, model_settings=s.model_settings, parameters=parameters,
-        input=artifact.input_of(meta), standardise=run.standardisation, side=run.side.columns,
+        input=meta.form, standardise=run.standardisation, side=run.side.columns,
         standardise_side=run.side.standardisation, output=f"logits; {last}", split=s.split,
         leak=run.opened.sides.leak, best_epoch=best_epoch, part=s.part, crop=training.crop_of(s.train),
         thresholds_by="" if s.task == "single" else s.train.thresholds,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pqrst import catalog, loaders
-from pqrst.arrays import Bundle, Meta, Writer
+from pqrst.arrays import Bundle, Meta, Steps, Writer
 from pqrst.console import track
 from pqrst.params import component
 from pqrst.resolved import Encode
@@ -20,23 +20,15 @@ CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**23  # of pictures at once: whichever is fewe
 LEVELS = 255  # steps of a byte
 
 
-@dataclass(frozen=True)
-class Steps:
-    """The whole steps that values are stored in, by channel: value = (step − zero) / gain."""
-
-    gain: np.ndarray
-    zero: np.ndarray
-
-
 def encode(bundle: Bundle, given: Encode, folder: Path) -> Meta:
     """Write the images of every row, in the rows' order."""
     name, dtype = given.encoding, given.dtype
     p = component(("encodings", name), given.settings, f"encodings.{name}")
     function = catalog.load("encodings", name).encode
     draw = partial(_images, function, bundle, p)
-    shape = draw(slice(0, 1)).shape[1:]
+    shape = draw(np.arange(1)).shape[1:]
     size = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(shape)))
-    parts = [slice(start, start + size) for start in range(0, len(bundle.x), size)]
+    parts = np.split(np.arange(len(bundle.x)), range(size, len(bundle.x), size))
     steps = _steps(map(draw, parts)) if dtype == "uint8" else None
     with Writer(folder, shape, dtype) as writer:
         for part in track(parts, len(parts), "encode", "chunks"):
@@ -49,11 +41,10 @@ def encode(bundle: Bundle, given: Encode, folder: Path) -> Meta:
         return writer.finish(_meta(bundle.meta, name, asdict(p), steps))
 
 
-def _images(function: Any, bundle: Bundle, p: Any, part: slice) -> np.ndarray:
-    signals = torch.from_numpy(bundle.x[part].astype(np.float32))  # (n, leads, T)
+def _images(function: Any, bundle: Bundle, p: Any, part: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        in_units = loaders.standardise(signals, loaders.to_unit(bundle.meta))
-        return np.asarray(function(in_units, bundle.meta.fs, p).numpy())
+        signals = loaders.read(bundle.x, part, bundle.meta.steps)  # (n, leads, T)
+        return np.asarray(function(signals, bundle.meta.fs, p).numpy())
 
 
 def _steps(pictures: Iterable[np.ndarray]) -> Steps:
@@ -62,25 +53,19 @@ def _steps(pictures: Iterable[np.ndarray]) -> Steps:
     low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
     flat = np.where(low == 0, 1, np.abs(low)) * LEVELS
     gain = LEVELS / np.where(high > low, high - low, flat).astype(np.float64)
-    return Steps(gain, np.rint(-low * gain))
+    return Steps(tuple(gain.tolist()), tuple(np.rint(-low * gain).astype(int).tolist()))
 
 
 def _in_steps(images: np.ndarray, steps: Steps | None) -> np.ndarray:
     if steps is None:
         return images
-    gain, zero = (values[:, None, None] for values in (steps.gain, steps.zero))
+    gain, zero = (np.array(values)[:, None, None] for values in (steps.gain, steps.zero))
     return np.clip(np.rint(images * gain + zero), 0, LEVELS)
 
 
 def _meta(windows: Meta, encoding: str, settings: Mapping[str, Any], steps: Steps | None) -> Meta:
-    """Keep what the rows were cut by, so that an image can be made again from a recording."""
-    made_by = {
-        "window": dict(windows.settings),
-        "units": windows.units,
-        "encoding": encoding,
-        "encoding_settings": dict(settings),
-    }
-    gain, zero = (None, None) if steps is None else (tuple(steps.gain.tolist()), tuple(map(int, steps.zero)))
     return replace(
-        windows, axes=("row", "channel", "height", "width"), units="encoded", gain=gain, zero=zero, settings=made_by
-    )
+        windows, axes=("row", "channel", "height", "width"), units="encoded", encoding=encoding,
+        encoding_settings=dict(settings), gain=None if steps is None else steps.gain,
+        zero=None if steps is None else steps.zero,
+    )  # fmt: skip

@@ -1,52 +1,20 @@
-"""Rows of a Bundle as tensors on the device, standardised, and the order in which an epoch visits them."""
+"""Rows of an array as tensors on the device, decoded and standardised, and the order in which an epoch visits them."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-from pqrst import transforms
-from pqrst.arrays import Meta
+from pqrst.arrays import Steps
+from pqrst.augmentation import augment
 from pqrst.errors import DataError, SettingsError
+from pqrst.standardisation import Standardisation, decoded, standardise
 
-EPSILON = 1e-8
 CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**24  # at once: whichever is fewer
-MASK_SAMPLES = 20
-Kind = Literal["none", "row", "train", "train_all", "unit"]
-
-
-@dataclass(frozen=True)
-class Standardisation:
-    """Numbers that bring a row to zero mean and unit deviation; `row` takes them from each row and lead itself.
-
-    `train` has one pair for each lead, `train_all` one for all leads, both fitted on train rows; `unit` goes back from the
-    converter's steps to their unit.
-    """
-
-    kind: Kind
-    mean: tuple[float, ...] = ()  # by lead or channel, fitted on train rows
-    deviation: tuple[float, ...] = ()
-
-
-def fit_standardisation(kind: Kind, x: np.ndarray, train_rows: np.ndarray) -> Standardisation:
-    """Fit on train rows only: x is (rows, leads, time) or (rows, channels, height, width); a missing number counts nowhere."""
-    if kind not in ("train", "train_all"):
-        return Standardisation(kind)
-    axes = (0, *range(2, x.ndim))
-    total, squares, count = np.zeros((3, x.shape[1]))
-    for chosen in chunks(train_rows, x.shape[1:]):
-        part = take(x, chosen).astype(np.float64)
-        total, squares = total + np.nansum(part, axes), squares + np.nansum(part**2, axes)
-        count += np.isfinite(part).sum(axes)
-    if kind == "train_all":
-        total, squares, count = (np.full(x.shape[1], values.sum()) for values in (total, squares, count))
-    mean = total / np.maximum(count, 1)
-    deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0))
-    return Standardisation(kind, tuple(mean.tolist()), tuple(deviation.tolist()))
+CPU = torch.device("cpu")
 
 
 def chunks(rows: np.ndarray, row_shape: tuple[int, ...]) -> Iterator[np.ndarray]:
@@ -56,73 +24,28 @@ def chunks(rows: np.ndarray, row_shape: tuple[int, ...]) -> Iterator[np.ndarray]
         yield rows[start : start + size]
 
 
-def to_unit(meta: Meta) -> Standardisation:
-    """Give the numbers that turn a Bundle's converter steps into their unit; rows that are in it already stay."""
-    if meta.gain is None or meta.zero is None:
-        return Standardisation("none")
-    return Standardisation("unit", tuple(map(float, meta.zero)), meta.gain)
+def read(x: np.ndarray, rows: np.ndarray, steps: Steps | None = None, device: torch.device = CPU) -> torch.Tensor:
+    """Take rows out of an array and the steps that it stores, float32 on the device: the one way to what training sees."""
+    found = torch.from_numpy(take(x, rows).astype(np.float32, copy=False))
+    return decoded(found.to(device), steps)
 
 
-def standardise(x: torch.Tensor, s: Standardisation) -> torch.Tensor:
-    """Apply a standardisation to a batch, (B, leads, T) or (B, channels, height, width)."""
-    if s.kind == "none":
-        return x
-    axes = tuple(range(2, x.ndim))
-    if s.kind == "row":
-        mean = x.mean(axes, keepdim=True)
-        return (x - mean) / _divisor((x - mean).square().mean(axes, keepdim=True).sqrt())
-    shape = (1, -1, *(1 for _ in axes))
-    scaled = (x - x.new_tensor(s.mean).view(shape)) / _divisor(x.new_tensor(s.deviation).view(shape))
-    return torch.nan_to_num(scaled) if x.ndim == 2 else scaled  # a missing number beside a row becomes the mean
-
-
-def _divisor(deviation: torch.Tensor) -> torch.Tensor:
-    # torch's ONNX exporter leaves out so small a sum; the bound, which changes nothing here, keeps a flat lead from 0 / 0 there
-    return (deviation + EPSILON).clamp(min=EPSILON)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Noise, masks and scaling laid over the train rows once, before they are standardised.
-
-    The kinds are those of the heartbeat original, which augmented its validation rows as well. Whether its factor N(1, 0.1)
-    was drawn for a row or for a value is not known; for a row it would vanish in the standardisation, so it is by value.
-    """
-
-    kind: str = "none"  # noise, then _scale and _mask (one stretch) or _mask2 (two) in its name; or transforms
-    seed: int = 0
-    published: bool = False  # transforms as their original made them, each lead by itself
-    gain: tuple[float, ...] = (1.0,)  # steps of the rows in mV, which transforms are measured in, by lead
-    zero: tuple[int, ...] = (0,)
-
-
-def augment(x: np.ndarray, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Zero stretches of 20 values, add N(0, 0.01), multiply by N(1, 0.1): rows (n, ..., T) to the same shape."""
-    if a.kind == "none":
-        return x
-    if a.kind == "transforms":
-        gain, zero = np.array(a.gain, np.float32)[:, None], np.array(a.zero, np.float32)[:, None]
-        return transforms.transform((x - zero) / gain, rng, published=a.published) * gain + zero
-    x = x.astype(np.float32)
-    masks = 2 if a.kind.endswith("_mask2") else 1 if a.kind.endswith("_mask") else 0
-    for _ in range(masks):
-        start = rng.integers(max(1, x.shape[-1] - MASK_SAMPLES + 1), size=(*x.shape[:-1], 1))
-        place = np.arange(x.shape[-1])
-        x[(place >= start) & (place < start + MASK_SAMPLES)] = 0
-    x += 0.01 * rng.standard_normal(x.shape, np.float32)
-    return x * (1 + 0.1 * rng.standard_normal(x.shape, np.float32)) if "_scale" in a.kind else x
+def parts(x: np.ndarray, rows: np.ndarray, steps: Steps | None = None) -> Iterator[torch.Tensor]:
+    """Read rows in their order, some at a time."""
+    return (read(x, chosen, steps) for chosen in chunks(rows, x.shape[1:]))
 
 
 def resident(
-    x: np.ndarray, rows: np.ndarray, s: Standardisation, device: torch.device, a: Augmentation = Augmentation()
-) -> torch.Tensor:
-    """Bring the chosen rows to the device, augmented and standardised, as float32."""
-    rng = np.random.default_rng(a.seed)
+    x: np.ndarray, rows: np.ndarray, s: Standardisation, device: torch.device,
+    *, steps: Steps | None = None, change: str = "none", seed: int = 0,
+) -> torch.Tensor:  # fmt: skip
+    """Bring the chosen rows to the device: decoded, augmented, then standardised."""
+    rng = np.random.default_rng(seed)
     out = torch.empty((len(rows), *x.shape[1:]), dtype=torch.float32, device=device)
     start = 0
-    for chosen in chunks(rows, x.shape[1:]):
-        part = torch.from_numpy(augment(take(x, chosen), a, rng).astype(np.float32, copy=False))
-        out[start : start + len(part)] = standardise(part.to(device), s)
+    for part in parts(x, rows, steps):
+        changed = torch.from_numpy(augment(part.numpy(), change, rng))
+        out[start : start + len(part)] = standardise(changed.to(device), s)
         start += len(part)
     return out
 
@@ -143,7 +66,7 @@ def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Streamed:
-    """Rows that stay on disk: each batch is read, standardised and brought to the device when it is asked for.
+    """Rows that stay on disk: each batch is read, decoded and standardised when it is asked for.
 
     It answers what is asked of a tensor of rows: length, device, rows by number, and batches in order.
     """
@@ -152,6 +75,7 @@ class Streamed:
     rows: np.ndarray  # (n,) numbers of the rows in it
     standardisation: Standardisation
     device: torch.device
+    steps: Steps | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -162,8 +86,8 @@ class Streamed:
 
     def __getitem__(self, part: torch.Tensor) -> torch.Tensor:
         """Read rows by their numbers among these, float32 (part, *row shape)."""
-        found = take(self.x, self.rows[part.cpu().numpy()]).astype(np.float32, copy=False)
-        return standardise(torch.from_numpy(found).to(self.device), self.standardisation)
+        chosen = self.rows[part.cpu().numpy()]
+        return standardise(read(self.x, chosen, self.steps, self.device), self.standardisation)
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Give all rows in order, so many at a time."""

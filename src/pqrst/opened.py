@@ -29,7 +29,7 @@ class Opened:
 
         Recordings are in the order of their first rows. A row that is no piece, such as a beat, is a recording by itself.
         """
-        if self.bundle.meta.settings.get("cut") != "whole":
+        if self.bundle.meta.window.get("cut") != "whole":
             return np.arange(len(rows)), rows
         names = self.bundle.rows["record"].to_numpy(str)[rows]
         _, first, which = np.unique(names, return_index=True, return_inverse=True)

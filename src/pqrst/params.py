@@ -53,8 +53,9 @@ class Train:
         "noise_scale_mask",
         "noise_scale_mask2",
         "transforms",
+        "transforms_published",
     ]
-    standardise: Literal["none", "row", "train", "train_all", "unit"]
+    standardise: Literal["none", "row", "train", "train_all"]
     precision: Literal["fp32", "bf16"]
     resident_gb: Positive
     threads: Count

@@ -8,10 +8,11 @@ import numpy as np
 
 from pqrst import __version__, decisions, preparation, windows
 from pqrst.arrays import Record
-from pqrst.artifact import Contract, Predictor
+from pqrst.contracts import Contract
 from pqrst.errors import DataError, RecordError
 from pqrst.params import Window
 from pqrst.parsing import parse
+from pqrst.predictors import Predictor
 
 USUAL_SHARE = 0.1  # of the recordings in which a lead must have borne a name for that name to be taken unasked
 SMALLEST, LARGEST = 0.02, 20.0  # mV from the 1st to the 99th percentile of a lead; outside, its unit is doubtful
@@ -84,12 +85,12 @@ def answered(predictor: Predictor, prepared: Prepared, found: np.ndarray) -> Ans
 
 def window_of(contract: Contract) -> Window:
     """Give how the run's rows were cut; a run that cannot be asked about a bare recording is refused."""
-    if tuple(contract.input["axes"]) != ("row", "lead", "time") or contract.side:
+    if contract.input.axes != ("row", "lead", "time") or contract.side:
         raise DataError(
             f"run {contract.run}{f' ({contract.value})' if contract.value else ''} takes more than a signal "
             f"({', '.join(contract.side) or 'images'}); ask a network that takes signals alone"
         )
-    window = parse(Window, contract.input["settings"], f"contract of {contract.run}: input.settings")
+    window = parse(Window, contract.input.window, f"contract of {contract.run}: input.window")
     if window.cut not in ("equal", "whole"):
         raise DataError(
             f"run {contract.run} answers single beats cut at annotated marks, which a new recording does not have; "
@@ -100,7 +101,7 @@ def window_of(contract: Contract) -> Window:
 
 def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> Prepared:
     """Choose leads, check them, bring them to the run's rate, filter, and cut."""
-    window, fs = window_of(contract), float(contract.input["fs"])
+    window, fs = window_of(contract), contract.input.fs
     chosen = _chosen_leads(record, contract, renamed)
     signal = record.in_units()[[record.leads.index(name) for name in chosen.values()]]
     _check(record, signal, chosen)
@@ -124,7 +125,7 @@ def prepare(record: Record, contract: Contract, renamed: Mapping[str, str]) -> P
 
 def _check_length(record: Record, length: int, window: Window, contract: Contract) -> None:
     """Refuse a recording that is shorter than a window of fixed length, or ends before what is drawn of it begins."""
-    fs = float(contract.input["fs"])
+    fs = contract.input.fs
     if window.cut == "equal" and length < window.samples:
         raise RecordError(
             record.record, f"it lasts {length / fs:.1f} s, a window {window.samples / fs:g} s; give a longer recording"
@@ -140,7 +141,7 @@ def _check_length(record: Record, length: int, window: Window, contract: Contrac
 def _chosen_leads(record: Record, contract: Contract, renamed: Mapping[str, str]) -> dict[str, str]:
     """Find the recording's lead for each lead of the run: as told, or under a name that was usual in training."""
     have = {_plain(name): name for name in reversed(record.leads)}
-    accepted = [usual(names) for names in contract.input["lead_names"]]
+    accepted = [usual(names) for names in contract.input.lead_names]
     for lead in renamed:
         if lead not in {names[0] for names in accepted}:
             wanted = ", ".join(names[0] for names in accepted)
@@ -199,8 +200,8 @@ def _covered(signal: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray
 
 def _as_stored(rows: np.ndarray, contract: Contract) -> np.ndarray:
     """Give rows in the unit that the run was trained in: mV, or the steps of its converter."""
-    gain, zero = contract.input["gain"], contract.input["zero"]
-    return rows if gain is None else preparation.in_steps(rows, np.array(gain), np.array(zero))
+    steps = contract.input.steps
+    return rows if steps is None else preparation.in_steps(rows, np.array(steps.gain), np.array(steps.zero))
 
 
 def of_window(prepared: Prepared, place: int) -> tuple[float, float]:

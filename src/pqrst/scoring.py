@@ -10,7 +10,9 @@ import pandas as pd
 
 from pqrst import artifact, convergence, decisions, evaluation, inference, loaders, operating, plots
 from pqrst.arrays import Bundle, write_json
+from pqrst.contracts import Contract
 from pqrst.opened import Opened
+from pqrst.predictors import Predictor
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
@@ -74,7 +76,7 @@ def _evaluate_one(
     np.save(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
     told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(history)}
-    told |= {"pictures": bool(contract.encoding) or "height" in contract.input["axes"]}
+    told |= {"pictures": contract.pictures}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":
@@ -100,7 +102,7 @@ def _of_recordings(predictor: artifact.Predictor, opened: Opened, rows: np.ndarr
     return decisions.by_recording(_answers(predictor, opened.bundle, rows), which), first
 
 
-def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
+def _answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
     """Give the probabilities of rows, read a part at a time."""
     side = bundle.side
     return np.concatenate([
@@ -110,7 +112,7 @@ def _answers(predictor: artifact.Predictor, bundle: Bundle, rows: np.ndarray) ->
 
 
 def _of_labels(
-    predictor: artifact.Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
+    predictor: Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
 ) -> dict[str, Any]:
     """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
     labels, probability, decided = found
@@ -130,9 +132,7 @@ def _of_labels(
     }
 
 
-def _by_patient(
-    labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: artifact.Contract
-) -> dict[str, str]:
+def _by_patient(labels: np.ndarray, decided: np.ndarray, people: np.ndarray, contract: Contract) -> dict[str, str]:
     """Give each patient's confusion matrix as one line of numbers: enough for intervals and tests, and small."""
     if contract.task == "multi" or (people == "").any():
         return {}

@@ -95,7 +95,7 @@ def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) 
         axes=("row", "lead", "time"),
         gain=None if cut == "beats" or record.gain is None else record.gain[: rows.x.shape[1]],
         zero=None if cut == "beats" or record.zero is None else record.zero[: rows.x.shape[1]],
-        settings=_told(window),
+        window=_told(window),
         **facts,
     )
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pqrst import catalog, explanations, paper, prediction
-from pqrst.artifact import Predictor
 from pqrst.errors import SettingsError
+from pqrst.predictors import Predictor
 
 OCCLUDED, SMOOTHED = 0.2, 0.1  # seconds: of an occluding window, of the mean over attributions
 SEED = 17
@@ -35,7 +35,7 @@ def explained(predictor: Predictor, rows: np.ndarray, method: str) -> np.ndarray
     """Explain what was decided of each row, (rows, T) of mean 1."""
     if method == "attention":
         return explanations.received(predictor, rows)[:, -1]
-    targets, fs = predictor.probabilities(rows).argmax(axis=1), float(predictor.contract.input["fs"])
+    targets, fs = predictor.probabilities(rows).argmax(axis=1), predictor.contract.input.fs
     if method == "integrated_gradients":
         found = explanations.integrated_gradients(predictor, rows, targets)
     else:
@@ -100,7 +100,7 @@ def check(
     }
     rows = np.concatenate(list(chosen.values()))
     groups = np.repeat(list(chosen), [len(part) for part in chosen.values()])
-    smooth = round(SMOOTHED * float(predictor.contract.input["fs"]))
+    smooth = round(SMOOTHED * predictor.contract.input.fs)
     maps = {method: explained(predictor, rows, method) for method in wanted}
     centred = rows - np.median(rows, axis=2, keepdims=True)
     maps["size of the signal"] = explanations.over_time(centred, smooth)

@@ -1,1 +1,1 @@
-"""One file a classical baseline: `Params` and `build(p)`, a scikit-learn estimator over features."""
+"""One file a classical baseline: `Params`, `ACCEPTS`, `TRUSTED` and `build(columns, classes, seed, p, shape)`, a scikit-learn estimator."""

@@ -9,7 +9,7 @@ averaged. Columns, trees and threshold were chosen by cross-validation over the 
 Ours, from scikit-learn's HistGradientBoostingClassifier; that rhythm decides S is in de Chazal et al., IEEE Trans Biomed Eng
 51(7), 2004, after whose classes and division of patients this is built.
 
->>> build(("before",), ("N", "S"), 0, Params())
+>>> build(("before",), ("N", "S"), 0, Params(), (2, 240))
 Traceback (most recent call last):
 ...
 pqrst.errors.SettingsError: classifiers.beat_cascade needs before_over_q95_usual and 11 more columns beside the rows
@@ -123,7 +123,9 @@ def _by_class(model: Any, x: np.ndarray, n_classes: int) -> np.ndarray:
     return found
 
 
-def build(columns: tuple[str, ...], classes: tuple[str, ...], seed: int, p: Params) -> BeatCascade:
+def build(
+    columns: tuple[str, ...], classes: tuple[str, ...], seed: int, p: Params, _shape: tuple[int, ...]
+) -> BeatCascade:
     """Build the estimator for rows with these columns beside them."""
     needed = dict.fromkeys(name for directions in (*OWN_INTERVAL, RHYTHM, P_WAVE) for name in directions)
     missing = [name for name in needed if name not in columns]

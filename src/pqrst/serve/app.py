@@ -17,10 +17,10 @@ from fastapi.staticfiles import StaticFiles
 
 from pqrst import __version__, catalog, explanations, prediction
 from pqrst.arrays import Record
-from pqrst.artifact import NetworkPredictor, Predictor
 from pqrst.console import log
 from pqrst.errors import PqrstError
 from pqrst.params import Window
+from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.serve import schemas, uploads
 from pqrst.serve.batching import Batcher
 from pqrst.serve.limits import Limits, RefusalError
@@ -57,7 +57,7 @@ def build(predictor: Predictor, examples: Mapping[str, Record], limits: Limits) 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         queue = asyncio.create_task(state.batcher.run())
-        await state.batcher.probabilities(np.zeros((1, *predictor.contract.input["shape"]), np.float32))
+        await state.batcher.probabilities(np.zeros((1, *predictor.contract.input.shape), np.float32))
         state.ready = True
         yield
         state.ready = False
@@ -157,8 +157,8 @@ async def _answer(state: State, request: Request, signal: bool, wanted: list[int
 
 
 def _no_fit(fault: PqrstError, state: State) -> RefusalError:
-    names = ", ".join(next(iter(names), "") for names in state.predictor.contract.input["lead_names"])
-    seconds = state.window.samples / state.predictor.contract.input["fs"]
+    names = ", ".join(next(iter(names), "") for names in state.predictor.contract.input.lead_names)
+    seconds = state.window.samples / state.predictor.contract.input.fs
     expected = f"leads {names} in mV, {seconds:g} s or longer"
     if isinstance(fault, prediction.LeadError):
         return RefusalError(422, str(fault), leads=dict(fault.leads), expected=expected)
@@ -206,14 +206,14 @@ def _attention_told(state: State, prepared: prediction.Prepared, wanted: list[in
 
 def _model_told(state: State) -> dict[str, Any]:
     contract, window = state.predictor.contract, state.window
-    fs, filtered = float(contract.input["fs"]), contract.input["settings"].get("filter")
+    fs, filtered = contract.input.fs, contract.input.window.get("filter")
     network = isinstance(state.predictor, NetworkPredictor)
     return {
         **prediction.model_told(contract), "system": contract.system, "classes": list(contract.classes),
         "task": contract.task, "parameters": contract.parameters, "split": contract.split, "leak": contract.leak,
         "model": contract.model,
         "input": {
-            "fs": fs, "leads": [prediction.usual(names) for names in contract.input["lead_names"]], "units": "mV",
+            "fs": fs, "leads": [prediction.usual(names) for names in contract.input.lead_names], "units": "mV",
             "seconds": window.samples / fs, "step_seconds": window.step / fs, "filter": filtered,
         },
         "calibration": {"temperature": contract.calibration.temperature}, "thresholds": list(contract.thresholds),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pqrst.artifact import Predictor
+from pqrst.predictors import Predictor
 
 ROWS = 32  # in one pass
 SHARE = 8  # of them from one request while others wait
