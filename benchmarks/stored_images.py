@@ -30,7 +30,7 @@ from pqrst import arrays, artifact, catalog, fitting, images, params, resolver, 
 from pqrst.datasets._dipole import LEADS, Person, signal
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
-from pqrst.resolved import RunSettings
+from pqrst.resolved import Encode, RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("NORM", "CLBBB", "CRBBB", "PVC")
@@ -118,8 +118,8 @@ def encode(way: Way) -> float:
     """Store the pictures, where they are stored; give the CPU seconds."""
     started = time.process_time()
     if way.dtype != DRAWN:
-        told = {"encoding": way.encoding, "settings": way.settings, "dtype": way.dtype}
-        images.encode(arrays.read(way.folder / "rows"), told, way.data)
+        given = Encode(way.folder.name, way.encoding, way.settings, way.dtype)
+        images.encode(arrays.read(way.folder / "rows"), given, way.data)
     return time.process_time() - started
 
 

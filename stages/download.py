@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import _stage
-from pqrst import sources
+from pqrst import resolved, sources
 from pqrst.console import log
-from pqrst.resolved import read_resolved
 
 
 def main(*, settings: Path, out: Path) -> None:
     """Bring one database's recordings."""
-    provenance = sources.obtain(read_resolved(settings), out, _stage.scratch(), _stage.main_checkout())
+    given = resolved.read(resolved.Download, settings)
+    provenance = sources.obtain(given, out, _stage.scratch(), _stage.main_checkout())
     checked = "verified" if provenance["verified"] else "unverified: the source has no SHA256SUMS.txt"
     log.info("%s: %s files, source %s, %s", out.name, provenance["files"], provenance["source"], checked)
 

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import _stage
-from pqrst import arrays, images
-from pqrst.resolved import read_resolved
+from pqrst import arrays, images, resolved
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
     """Encode one dataset by one encoding."""
-    images.encode(arrays.read(windows), read_resolved(settings), out)
+    images.encode(arrays.read(windows), resolved.read(resolved.Encode, settings), out)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,16 @@ from pqrst.arrays import Bundle, Meta, digest, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
 from pqrst.loaders import standardise, to_unit
+from pqrst.resolved import Encode
 
 META = Meta(
     "toy", "single", ("a", "b"), 120.0, ("I",), "mV", ("row", "lead", "time"), {"cut": "beats"}, {"synthetic": True}
 )
-SETTINGS = {
-    "encoding": "lead_rows",
-    "settings": {"start": 0, "length": 20, "size": 8, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0},
-}
+SETTINGS = Encode(
+    "toy",
+    "lead_rows",
+    {"start": 0, "length": 20, "size": 8, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0},
+)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_each_image_is_that_of_its_own_row(windows, tmp_path, monkeypatch):
     monkeypatch.setattr(images, "CHUNK_ROWS", 3)
     images.encode(windows, SETTINGS, tmp_path / "images")
     made = read(tmp_path / "images").x
-    p = lead_rows.Params(**SETTINGS["settings"])
+    p = lead_rows.Params(**SETTINGS.settings)
     for row, signal in zip(made, windows.x, strict=True):
         assert np.array_equal(row, lead_rows.encode(torch.from_numpy(signal[None]), 120.0, p)[0].numpy())
 
@@ -80,7 +82,7 @@ def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
 
 def test_a_wrong_setting_is_one_line_before_any_work(windows, tmp_path):
     """An encoding's misspelt setting is refused, and nothing is written."""
-    wrong = SETTINGS | {"settings": {"sise": 8}}
+    wrong = replace(SETTINGS, settings={"sise": 8})
     with pytest.raises(SettingsError, match=r"encodings\.lead_rows\.sise is not a setting; did you mean size"):
         images.encode(windows, wrong, tmp_path / "images")
     assert list(tmp_path.iterdir()) == []
@@ -98,7 +100,7 @@ def test_bytes_do_not_depend_on_the_chunk(windows, tmp_path, monkeypatch):
 
 def stored(windows, folder, dtype, **changes):
     """Store images in a kind of numbers; give them as stored, and as they are read in their unit."""
-    images.encode(windows, SETTINGS | {"dtype": dtype} | changes, folder)
+    images.encode(windows, replace(SETTINGS, dtype=dtype, **changes), folder)
     made = read(folder)
     return made, standardise(torch.from_numpy(np.array(made.x, np.float32)), to_unit(made.meta)).numpy()
 
@@ -156,7 +158,7 @@ def test_a_flat_channel_keeps_its_value_in_bytes(value):
 def test_flat_pictures_are_stored_in_bytes(windows, tmp_path):
     """Store recordings without a signal, and read what was drawn of them."""
     flat = replace(windows, x=np.zeros_like(windows.x))
-    settings = SETTINGS["settings"] | {"mean": [0.3]}
+    settings = SETTINGS.settings | {"mean": [0.3]}
     made, told = stored(flat, tmp_path / "made", "uint8", settings=settings)
     _, whole = stored(flat, tmp_path / "whole", "float32", settings=settings)
     assert np.ptp(whole) == 0 != whole.max()

@@ -12,6 +12,7 @@ from pqrst.arrays import Bundle, Meta, read
 from pqrst.errors import SettingsError
 from pqrst.loaders import Standardisation, standardise, to_unit
 from pqrst.parsing import parse
+from pqrst.resolved import Encode
 
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
@@ -74,7 +75,7 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
         {"synthetic": True}, (200.0, 180.0), (3, -8),
     )  # fmt: skip
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
-    images.encode(windows, {"encoding": "lead_rows", "settings": DRAWN, "dtype": dtype}, tmp_path / "stored")
+    images.encode(windows, Encode("toy", "lead_rows", DRAWN, dtype), tmp_path / "stored")
     stored = read(tmp_path / "stored")
     told = standardise(torch.from_numpy(np.array(stored.x, np.float32)), to_unit(stored.meta))
     drawn = built().prepared(standardise(torch.from_numpy(steps.astype(np.float32)), to_unit(meta)))

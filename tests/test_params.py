@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +106,11 @@ def tiny(tmp_path_factory):
     for name, data in SETTINGS.datasets.items():
         found[f"windows/{name}"] = cut(root, name, data)
     for name, image in SETTINGS.images.items():
-        images.encode(found[f"windows/{image.dataset}"], files[f"encode/{name}.yaml"], root / "images" / name)
+        images.encode(
+            found[f"windows/{image.dataset}"],
+            parse(resolved.Encode, files[f"encode/{name}.yaml"], name),
+            root / "images" / name,
+        )
         found[f"images/{name}"] = arrays.read(root / "images" / name)
     return found
 
@@ -442,21 +446,3 @@ def test_a_file_that_is_no_mapping_is_refused(copy, text):
     copy.write_text(text)
     with pytest.raises(SettingsError, match="must be a mapping of settings"):
         params.load(copy)
-
-
-def test_resolved_settings_read_back_as_written(tmp_path):
-    """Write every run's settings, and write the same bytes from what was read."""
-    files = resolver.resolved_files(SETTINGS)
-    for name, variants in resolver.resolve(SETTINGS).items():
-        resolved.write(tmp_path / name, files[f"runs/{name}.yaml"])
-        read = resolved.read_run(tmp_path / name)
-        assert [run.value for run in read] == [run.value for run in variants]
-        again = {"over": {run.value: asdict(run) for run in read}} if read[0].value else asdict(read[0])
-        resolved.write(tmp_path / "again", again)
-        assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()
-
-
-def test_a_missing_resolved_file_names_the_next_step(tmp_path):
-    """Tell a user what makes the file."""
-    with pytest.raises(SettingsError, match="is missing; run `dvc repro resolve`"):
-        resolved.read_resolved(tmp_path / "run.yaml")

@@ -13,6 +13,7 @@ from pqrst import sources
 from pqrst.arrays import digest
 from pqrst.datasets import mitdb
 from pqrst.errors import DownloadError, SettingsError
+from pqrst.resolved import Download
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("PQRST_DATA") or ROOT / "../shared/data").resolve()
@@ -20,7 +21,7 @@ REAL = Path(os.environ.get("PQRST_DATA") or ROOT / "../shared/data").resolve()
 
 def settings(source, dataset="mitdb", **more):
     """Write what the resolver writes for the download of one database."""
-    return {"database": dataset, "source": source, "settings": {}, "records": 2, "minutes": 0.2, "seed": 1, **more}
+    return Download(dataset, source, **({"settings": {}, "records": 2, "minutes": 0.2, "seed": 1} | more))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pqrst import catalog, loaders
 from pqrst.arrays import Bundle, Meta, Writer
 from pqrst.console import track
 from pqrst.params import component
+from pqrst.resolved import Encode
 
 CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**23  # of pictures at once: whichever is fewer
 LEVELS = 255  # steps of a byte
@@ -27,10 +28,10 @@ class Steps:
     zero: np.ndarray
 
 
-def encode(bundle: Bundle, settings: Mapping[str, Any], folder: Path) -> Meta:
+def encode(bundle: Bundle, given: Encode, folder: Path) -> Meta:
     """Write the images of every row, in the rows' order."""
-    name, dtype = settings["encoding"], settings.get("dtype", "float32")
-    p = component(("encodings", name), settings["settings"], f"encodings.{name}")
+    name, dtype = given.encoding, given.dtype
+    p = component(("encodings", name), given.settings, f"encodings.{name}")
     function = catalog.load("encodings", name).encode
     draw = partial(_images, function, bundle, p)
     shape = draw(slice(0, 1)).shape[1:]

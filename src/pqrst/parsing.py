@@ -67,7 +67,7 @@ def convert(hint: Any, value: Any, path: str) -> Any:  # noqa: PLR0911 (one retu
         return parse(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(convert(arguments[0], item, f"{path}[{place}]") for place, item in enumerate(value))
-    if origin is dict and isinstance(value, Mapping):
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
         return {str(key): convert(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
     if origin in (Union, types.UnionType):
         return _first_fit(arguments, value, path, describe(hint))
@@ -127,6 +127,6 @@ def describe(hint: Any) -> str:
         return " or ".join(describe(argument) for argument in arguments)
     if origin is tuple:
         return f"a list of {describe(arguments[0])}"
-    if origin is dict or is_dataclass(hint):
+    if origin in (dict, Mapping) or is_dataclass(hint):
         return "a mapping"
     return {type(None): "null", Any: "anything", str: "text"}.get(hint, getattr(hint, "__name__", str(hint)))

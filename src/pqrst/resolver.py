@@ -15,7 +15,7 @@ from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
 from pqrst.params import AUTO, Row, Run, Settings, Table, Train, component, drawing_settings, known
 from pqrst.parsing import nearest, number, parse
-from pqrst.resolved import RunSettings
+from pqrst.resolved import Download, Encode, RunSettings, Scores, Segment, Splits
 
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
 NOT_PINNED = ("train.seeds", "train.threads", "train.device")
@@ -316,7 +316,7 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
         files[f"runs/{name}.yaml"] = (
             {"over": {r.value: asdict(r) for r in found}} if found[0].value else asdict(found[0])
         )
-    files["scores.yaml"] = {"scores": list(s.scores)}
+    files["scores.yaml"] = asdict(Scores(s.scores))
     return files | {
         f"tables/{name}.yaml": {key: asdict(one) for key, one in page.items()} for name, page in s.tables.items()
     }
@@ -329,28 +329,22 @@ def _of_data(s: Settings) -> dict[str, dict[str, Any]]:
         name: asdict(component(("datasets", name), given, f"databases.{name}")) for name, given in s.databases.items()
     }
     for name, settings in own.items():
-        files[f"download/{name}.yaml"] = _download(s, name, settings)
+        brought = asdict(_download(s, name, settings))
+        files[f"download/{name}.yaml"] = {key: value for key, value in brought.items() if value is not None}
     for name, data in s.datasets.items():
-        files[f"segment/{name}.yaml"] = {
-            "dataset": name, "database": data.database, "settings": own[data.database], "window": asdict(data.window),
-            "on_bad_record": data.on_bad_record, "code": catalog.digests("datasets", data.database),
-        }  # fmt: skip
+        code = catalog.digests("datasets", data.database)
+        cut = Segment(name, data.database, own[data.database], data.window, data.on_bad_record, code)
         tasks = getattr(catalog.load("datasets", data.database), "LABEL_TASKS", {})
-        files[f"split/{name}.yaml"] = {
-            "dataset": name,
-            "splits": {key: asdict(value) for key, value in data.splits.items()},
-            "tasks": {key: asdict(task) for key, task in tasks.items()},
-        }
+        files |= {f"segment/{name}.yaml": asdict(cut), f"split/{name}.yaml": asdict(Splits(name, data.splits, tasks))}
     for name, image in s.images.items():
-        files[f"encode/{name}.yaml"] = {
-            "dataset": image.dataset, "encoding": (drawn_by := s.drawings[image.drawing].encoding),
-            "settings": asdict(component(("encodings", drawn_by), drawing_settings(s, image.drawing), "")), "dtype": image.dtype,
-            "code": catalog.digests("encodings", drawn_by),
-        }  # fmt: skip
+        drawn_by = s.drawings[image.drawing].encoding
+        p = component(("encodings", drawn_by), drawing_settings(s, image.drawing), "")
+        drawn = Encode(image.dataset, drawn_by, asdict(p), image.dtype, catalog.digests("encodings", drawn_by))
+        files[f"encode/{name}.yaml"] = asdict(drawn)
     return files
 
 
-def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _download(s: Settings, name: str, settings: dict[str, Any]) -> Download:
     profile, path = s.profiles[s.profile], f"profiles.{s.profile}"
     for key in ("recordings", "sources"):
         for given in getattr(profile, key):
@@ -358,9 +352,7 @@ def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, 
     for given in profile.systems:
         known(given, s.systems, f"{path}.systems")
     source = profile.sources.get(name) or profile.source
-    told = {"database": name, "source": source, "settings": settings}
     if source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
-        return told
-    records = profile.recordings.get(name, profile.records)
-    made_up = {"records": records, "minutes": profile.minutes, "seed": s.seed}
-    return told | made_up | {"code": catalog.digests("datasets", name)}
+        return Download(name, source, settings)
+    records, code = profile.recordings.get(name, profile.records), catalog.digests("datasets", name)
+    return Download(name, source, settings, records, profile.minutes, s.seed, code)

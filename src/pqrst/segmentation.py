@@ -1,5 +1,6 @@
 """A Bundle written from a database's recordings, each made ready and cut into rows."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -9,12 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pqrst import catalog
 from pqrst.arrays import Meta, Record, Writer
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
-from pqrst.params import Window
+from pqrst.params import Window, component
 from pqrst.preparation import in_steps, prepared
+from pqrst.resolved import Segment
+from pqrst.sources import PROVENANCE
 from pqrst.windows import CUTS, Rows, cut_of
+
+
+def of_database(given: Segment, raw: Path, folder: Path) -> Meta:
+    """Cut a database as it was brought, and write the Bundle."""
+    dataset = catalog.load("datasets", given.database)
+    provenance = json.loads((raw / PROVENANCE).read_text())
+    facts = {"dataset": given.dataset, "task": dataset.TASK, "classes": dataset.CLASSES, "provenance": provenance}
+    found = dataset.records(raw, component(("datasets", given.database), given.settings, "settings"))
+    return segment(found, given.window, given.on_bad_record, facts, folder)
 
 
 def segment(

@@ -14,7 +14,7 @@ from pqrst import splits
 from pqrst.arrays import Bundle, LabelTask, move_into_place, write_json
 from pqrst.errors import DataError, SettingsError
 from pqrst.labels import of_classes, of_task
-from pqrst.params import Split
+from pqrst.params import Split, parts_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,18 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | N
     write_json(partial / "split.json", told)
     move_into_place(partial, folder)
     return f"{told['rows']}, {Sides(made, told).leak}"
+
+
+def write_all(
+    bundle: Bundle, ways: Mapping[str, Split], tasks: Mapping[str, LabelTask], folder: Path
+) -> dict[str, str]:
+    """Split a Bundle in each way, and in each of its parts; give by name one line that tells what came out."""
+    told = {}
+    for name, way in ways.items():
+        for part, split in parts_of(way, f"splits.{name}").items():
+            called = f"{name}/{part}" if part else name
+            told[called] = write(bundle, called, split, folder / name / part, tasks.get(split.task))
+    return told
 
 
 def _groups(bundle: Bundle) -> np.ndarray:

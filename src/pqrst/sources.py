@@ -1,7 +1,6 @@
 """Bring a database's recordings: made up in its own format, from its host, or from a mirror."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,18 @@ import numpy as np
 from pqrst import catalog
 from pqrst.arrays import digest, move_into_place, write_json
 from pqrst.params import component
+from pqrst.resolved import Download
 
 PROVENANCE = "provenance.json"
 HOSTS, SYNTHETIC = "hosts", "synthetic"
 
 
-def obtain(settings: Mapping[str, Any], dest: Path, scratch: Path, checkout: Path) -> dict[str, Any]:
+def obtain(given: Download, dest: Path, scratch: Path, checkout: Path) -> dict[str, Any]:
     """Bring one database into `dest` and write where it came from; a relative mirror counts from `checkout`."""
-    name, source = settings["database"], settings["source"]
-    p = component(("datasets", name), settings["settings"], f"databases.{name}")
+    name, source = given.database, given.source
+    p = component(("datasets", name), given.settings, f"databases.{name}")
     if source == SYNTHETIC:
-        provenance = _synthesize(catalog.load("datasets", name), settings, dest)
+        provenance = _synthesize(catalog.load("datasets", name), given, dest)
     else:
         base = None if source == HOSTS else _mirror(source, checkout)
         provenance = catalog.load("datasets", name).fetch(base, dest, scratch, p)
@@ -33,12 +33,12 @@ def _mirror(source: str, checkout: Path) -> str:
     return source.rstrip("/") if "://" in source else str((checkout / source).resolve())
 
 
-def _synthesize(dataset: Any, settings: Mapping[str, Any], dest: Path) -> dict[str, Any]:
+def _synthesize(dataset: Any, given: Download, dest: Path) -> dict[str, Any]:
     partial = dest.with_name(dest.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    rng = np.random.default_rng(settings["seed"])
-    dataset.synthesize(partial, settings["records"], rng, settings["minutes"])
+    rng = np.random.default_rng(given.seed)
+    dataset.synthesize(partial, given.records, rng, given.minutes)
     move_into_place(partial, dest)
     files = sum(path.is_file() for path in dest.rglob("*"))
     return {"source": SYNTHETIC, "synthetic": True, "verified": True, "files": files, "sha256": digest(dest)}

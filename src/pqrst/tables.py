@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import convergence, intervals, label_intervals, ledger, scores
+from pqrst import convergence, figures, intervals, label_intervals, ledger, scores
 from pqrst.errors import DataError
 from pqrst.params import Row, Table
 
@@ -375,3 +375,14 @@ def _protocol(rows: Sequence[Shown]) -> str:
         for r in shown.everything
     )
     return f"Measured on {'; '.join(said)}." if said else ""
+
+
+def draw(page: Mapping[str, Table], lines: pd.DataFrame, learned: pd.DataFrame, folder: Path) -> None:
+    """Draw each table's tested score, and, where it shows when scores were reached, how runs learned."""
+    for name, own in lines.groupby("table", sort=False):
+        table = page[str(name)]
+        tested = own[own["column"] == table.tested]
+        figures.rows(tested, table.title, table.scores[table.tested], folder / f"{name}.png")
+    for name, course in learned.groupby("table", sort=False) if len(learned) else ():
+        title, heading = page[str(name)].title, str(course["heading"].iloc[0])
+        figures.convergence(course, title, heading, folder / f"{name}_by_epoch.png")
