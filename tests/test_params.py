@@ -446,3 +446,18 @@ def test_a_file_that_is_no_mapping_is_refused(copy, text):
     copy.write_text(text)
     with pytest.raises(SettingsError, match="must be a mapping of settings"):
         params.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("cut", "more", "message"),
+    [
+        ("beats", {"pieces": 4}, "the cut beats takes no pieces; remove it, or cut whole"),
+        ("whole", {"every": 3}, "the cut whole takes no every; remove it, or cut beats or around"),
+        ("equal", {"from_start": True}, "the cut equal takes no from_start; remove it, or cut whole"),
+    ],
+)
+def test_a_window_refuses_what_its_cut_does_not_read(cut, more, message):
+    """Say which cuts take a setting, and let its default stand with any."""
+    assert parse(params.Window, {"cut": cut, "samples": 5, "step": 1, "every": 1}, "w").step == 1
+    with pytest.raises(SettingsError, match=f"^w: {message}$"):
+        parse(params.Window, {"cut": cut, "samples": 5, **more}, "w")

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from pqrst.arrays import Marks, Record, read
+from pqrst.datasets import mitdb
 from pqrst.errors import DataError, RecordError
 from pqrst.params import BandPass, Window
-from pqrst.segmentation import segment
+from pqrst.resolved import Download, Segment
+from pqrst.segmentation import of_database, segment
+from pqrst.sources import obtain
 
 BEATS = Window("beats", samples=5, every=2, tail=0.5, leads="first")
 FACTS = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
@@ -205,3 +208,15 @@ def test_recordings_of_several_converters_stand_in_one_array_of_steps(tmp_path):
     ]
     segment(found, Window("whole", 2, steps=1000), "stop", TWELVE, tmp_path / "toy")
     assert read(tmp_path / "toy").x.tolist() == [[[1000, 2000]], [[1000, 2000]]]
+
+
+def test_a_database_is_cut_as_it_was_brought(tmp_path):
+    """Read made-up recordings by their database, and tell its task, its classes and where they came from."""
+    given = Download("mitdb", "synthetic", {}, 2, 0.2, 1)
+    provenance = obtain(given, tmp_path / "raw", tmp_path / "scratch", tmp_path)
+    window = Window("equal", samples=360, step=360, leads="first")
+    meta = of_database(Segment("mine", "mitdb", {}, window, "stop", {}), tmp_path / "raw", tmp_path / "out")
+    bundle = read(tmp_path / "out")
+    assert (meta.dataset, meta.task, meta.classes) == ("mine", mitdb.TASK, mitdb.CLASSES)
+    assert bundle.meta.provenance == provenance
+    assert len(set(bundle.rows["record"])) == 2

@@ -443,3 +443,20 @@ def test_a_run_of_none_of_the_columns_is_told_in_one_line(tmp_path):
     (tmp_path / "scores" / "half" / "b" / "seed-0" / "scores.json").unlink()
     with pytest.raises(DataError, match=r"half holds no scores; evaluate the run with `dvc repro evaluate@half`$"):
         tables.build({"parts": BY_PART}, tmp_path / "scores", tmp_path / "paper")
+
+
+def test_each_table_has_its_figures(tmp_path, monkeypatch):
+    """Draw the tested score's lines of each table, and how runs learned where a table tells it."""
+    seen = []
+    monkeypatch.setattr(tables.figures, "rows", lambda lines, *told: seen.append((lines["column"].tolist(), *told)))
+    monkeypatch.setattr(tables.figures, "convergence", lambda course, *told: seen.append((len(course), *told)))
+    lines = pd.DataFrame({"table": ["a", "a", "b"], "column": ["accuracy", "f1_macro", "accuracy"]})
+    learned = pd.DataFrame({"table": ["b", "b"], "heading": ["accuracy", "accuracy"]})
+    tables.draw({"a": TABLE, "b": replace(TABLE, title="B")}, lines, learned, tmp_path)
+    assert seen == [
+        (["accuracy"], "Tiny, table 1", "acc", tmp_path / "a.png"),
+        (["accuracy"], "B", "acc", tmp_path / "b.png"),
+        (2, "B", "accuracy", tmp_path / "b_by_epoch.png"),
+    ]
+    tables.draw({"a": TABLE}, lines[:2], pd.DataFrame(), tmp_path)
+    assert len(seen) == 4

@@ -75,6 +75,17 @@ class BandPass:
             raise SettingsError(f"a band-pass needs 0 < low < high, got {self.low:g} and {self.high:g} Hz")
 
 
+# settings of a window that only some cuts read
+OF_CUTS = {
+    "step": ("equal",),
+    "every": ("beats", "around"),
+    "tail": ("beats",),
+    "before": ("around",),
+    "pieces": ("whole",),
+    "from_start": ("whole",),
+}
+
+
 @dataclass(frozen=True)
 class Window:
     """How a recording is cut into rows."""
@@ -93,6 +104,12 @@ class Window:
     pieces: Count = 1  # rows, evenly spread, that a recording longer than one row gives
     from_start: bool = False  # a single row of a longer recording is its beginning, not its middle
     steps: Annotated[int, Between(0, 10_000)] = 0  # stored as whole numbers, so many a unit; 0 = as they come
+
+    def __post_init__(self) -> None:
+        usual = {one.name: one.default for one in fields(Window)}
+        for key, cuts in OF_CUTS.items():
+            if self.cut not in cuts and getattr(self, key) != usual[key]:
+                raise SettingsError(f"the cut {self.cut} takes no {key}; remove it, or cut {' or '.join(cuts)}")
 
 
 @dataclass(frozen=True)
