@@ -319,6 +319,7 @@ def test_the_stage_writes_each_part_into_its_own_folder(tmp_path, monkeypatch):
         OFFICIAL, parts={"super": {"task": "super"}, "sure": {"task": "sure", "held": ["8"], "test": ["9", "10"]}}
     )
     told = {
+        "dataset": "toy",
         "splits": {"official": asdict(parts), "plain": asdict(OFFICIAL)},
         "tasks": {k: asdict(t) for k, t in TASKS.items()},
     }
