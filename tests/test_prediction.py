@@ -134,7 +134,7 @@ def test_a_fault_of_a_lead_that_is_not_used_does_no_harm():
 
 def test_a_run_over_beats_is_refused_with_what_to_ask():
     """Marks are needed to cut beats; a recording off the street has none."""
-    beats = replace(CONTRACT, run="simple_cnn", input=replace(CONTRACT.input, window=SETTINGS | {"cut": "beats"}))
+    beats = replace(CONTRACT, run="simple_cnn", input=replace(CONTRACT.input, window=SETTINGS | {"cut": "beats", "step": 1}))
     assert refused(recording(), contract=beats).startswith("run simple_cnn answers single beats cut at annotated marks")
 
 
@@ -225,7 +225,7 @@ def test_another_rate_comes_after_the_filter_where_training_had_it_so(tmp_path):
 
 def whole_from(start, samples=1080, **more):
     """Give the contract of a run that took the beginning of each recording, and draws it from a sample on."""
-    window = replace(WINDOW, cut="whole", samples=samples, **more)
+    window = replace(WINDOW, cut="whole", samples=samples, step=1, **more)
     settings = {key: value for key, value in asdict(window).items() if value is not None}
     return replace(
         CONTRACT, input=replace(CONTRACT.input, window=settings, shape=(1, samples)), encoding="lead_rows",
