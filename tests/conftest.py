@@ -16,9 +16,9 @@ import torch
 
 from pqrst import artifact
 from pqrst.arrays import Meta
-from pqrst.datasets import mitdb
 from pqrst.decisions import Calibration
 from pqrst.loaders import Standardisation
+from pqrst.made_up.mitdb import write
 from pqrst.models import attention_cnn
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,7 +80,7 @@ def synthetic_mitbih(tmp_path_factory):
     """Write six made-up recordings of a minute, once."""
     folder = tmp_path_factory.mktemp("synthetic") / "mitdb"
     folder.mkdir()
-    mitdb.synthesize(folder, 6, np.random.default_rng(0), 1.0)
+    write(folder, 6, np.random.default_rng(0), 1.0)
     return folder
 
 

@@ -15,6 +15,8 @@ from pqrst.datasets import _challenge_files, challenge2021, ptbxl
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.challenge2021 import CLASSES, Params
 from pqrst.errors import DownloadError, RecordError, SettingsError
+from pqrst.made_up import challenge2021 as made_up_challenge
+from pqrst.made_up import ptbxl as made_up_ptbxl
 from pqrst.parsing import parse
 
 HELD = ("cpsc_2018", "cpsc_2018_extra", "ptb", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
@@ -83,7 +85,7 @@ def made_up(tmp_path):
     """Write forty made-up recordings of eight sources, as a mirror."""
     folder = tmp_path / "made_up" / "challenge2021"
     folder.mkdir(parents=True)
-    challenge2021.synthesize(folder, 40, np.random.default_rng(3), 1.0)
+    made_up_challenge.write(folder, 40, np.random.default_rng(3), 1.0)
     return folder
 
 
@@ -376,7 +378,7 @@ def physionet(made_up, shelf, monkeypatch):
     sums = [f"{sum_} training/{name.replace('/', '/g1/')}\n" for sum_, name in pairs]
     (root / "SHA256SUMS.txt").write_text("".join(sums))
     (shelf.folder / "ptb").mkdir()
-    ptbxl.synthesize(shelf.folder / "ptb", 4, np.random.default_rng(0), 1.0)
+    made_up_ptbxl.write(shelf.folder / "ptb", 4, np.random.default_rng(0), 1.0)
     monkeypatch.setattr(challenge2021, "HOST", f"{shelf.url}/challenge")
     monkeypatch.setattr(challenge2021, "PTBXL_HOST", f"{shelf.url}/ptb")
     return shelf

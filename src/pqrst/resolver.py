@@ -363,4 +363,4 @@ def _download(s: Settings, name: str, settings: Mapping[str, Any]) -> dict[str, 
         return told
     records = profile.recordings.get(name, profile.records)
     made_up = {"records": records, "minutes": profile.minutes, "seed": s.seed}
-    return told | made_up | {"code": catalog.digests("datasets", name)}
+    return told | made_up | {"code": catalog.digests("made_up", name)}

@@ -11,7 +11,6 @@ from wfdb.io.header import HeaderSyntaxError
 
 from pqrst import downloads
 from pqrst.arrays import Marks, Record
-from pqrst.datasets import _synthetic
 from pqrst.errors import RecordError
 
 HOST = "https://physionet.org/files/mitdb/1.0.0"
@@ -94,11 +93,6 @@ def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
     names = ["RECORDS", *(f"{record}.{ending}" for record in records for ending in ("hea", "dat", "atr"))]
     old = f"{OLD_102}.atr"
     return downloads.fetch(source, [*names, old], dest, scratch / "mitdb", sums=sums, optional=[old])
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> None:
-    """Write `n` made-up recordings in this database's own files."""
-    _synthetic.write_mitbih(dest, n, minutes, rng)
 
 
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:

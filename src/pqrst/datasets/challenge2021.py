@@ -28,7 +28,7 @@ import pandas as pd
 from pqrst import challenge, downloads, packs
 from pqrst.arrays import Record
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _twelve_lead, _wfdb12
+from pqrst.datasets import _challenge_files, _wfdb12
 from pqrst.datasets._challenge_files import AGAIN
 from pqrst.errors import DataError, RecordError
 
@@ -45,7 +45,7 @@ CLASSES = challenge.CLASSES
 PLACES = {code: place for place, code in enumerate(challenge.CODES)}
 PLACES |= {code: PLACES[kept] for code, kept in challenge.SAME_AS.items()}
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,6 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
         plain[PTBXL_TABLE] = table
         sums |= {name: found for name, found in downloads.checksums(table).items() if name == PTBXL_TABLE}
     return packs.fetch(source, groups, dest, scratch / "challenge2021", plain=plain, sums=sums, missing=HINT)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings in the files of several sources."""
-    _twelve_lead.write_challenge(dest, n, rng)
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:

@@ -36,7 +36,7 @@ import pandas as pd
 from pqrst import downloads, packs
 from pqrst.arrays import Record
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _record_lists, _wfdb12
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _record_lists, _wfdb12
 from pqrst.datasets._label_tables import AGAIN
 from pqrst.errors import DataError, DownloadError, RecordError
 
@@ -85,7 +85,7 @@ MEASURES: Mapping[str, str] = {
 }
 COLUMNS = ("FileName", "Rhythm", "PatientAge", "Gender", *MEASURES)
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,6 @@ def _fetch_own(own: downloads.Source, table: str, dest: Path, room: Path, p: Par
     optional = [f"{stem}.csv" for stem in stems if p.partial]
     hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
     return packs.fetch(own, groups, dest, room, plain={table: own}, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings in the files of the first release, with a table as CSV."""
-    _made_up12.write_chapman(dest, n, rng)
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:

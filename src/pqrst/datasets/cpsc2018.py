@@ -29,7 +29,7 @@ import pandas as pd
 from pqrst import downloads, packs
 from pqrst.arrays import Record
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _mat5, _record_lists, _wfdb12
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _mat5, _record_lists, _wfdb12
 from pqrst.datasets._label_tables import AGAIN
 from pqrst.errors import DataError, RecordError
 
@@ -58,7 +58,7 @@ CODES: Mapping[str, int] = {
 PUBLISHED_ROWS = 6877
 PUBLISHED: Mapping[str, int] = dict(zip(CLASSES, (918, 976, 686, 179, 1533, 532, 607, 784, 185), strict=True))
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,6 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     optional = [f"{stem}.mat" for stem in stems if p.partial]
     hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
     return packs.fetch(own, groups, dest, room, plain={REFERENCE: own}, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings of one label, and some of two or three, in the challenge's own files."""
-    _made_up12.write_cpsc2018(dest, n, rng)
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:

@@ -27,7 +27,7 @@ import pandas as pd
 from pqrst import downloads, packs
 from pqrst.arrays import LabelTask, Record
 from pqrst.console import log
-from pqrst.datasets import _twelve_lead, _wfdb12
+from pqrst.datasets import _wfdb12
 from pqrst.errors import DataError, RecordError
 
 HOST = "https://physionet.org/files/ptb-xl/1.0.3"
@@ -77,7 +77,7 @@ LABEL_TASKS: Mapping[str, LabelTask] = {
     "likelihood": LabelTask({code: (code,) for code in CLASSES if code not in WITHOUT_LIKELIHOOD}, least=2),
 }
 
-__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records", "synthesize"]
+__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records"]
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,6 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
             "ptbxl: %s files that belong to the table's %s recordings are not there", told["missing"], len(table)
         )
     return told
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings of 10 s in this database's own files."""
-    _twelve_lead.write_ptbxl(dest, n, rng)
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:

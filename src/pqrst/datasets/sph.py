@@ -32,7 +32,7 @@ import pandas as pd
 from pqrst import downloads, packs
 from pqrst.arrays import Record
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _record_lists, _wfdb12
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _record_lists, _wfdb12
 from pqrst.datasets._label_tables import AGAIN
 from pqrst.errors import DataError, DownloadError, RecordError
 
@@ -54,7 +54,7 @@ CLASSES = tuple(PUBLISHED)
 PLACES = {code: place for place, code in enumerate(CLASSES)}
 RARE = ("80", "54", "51", "83", "102", "88", "140", "31", "152")  # what the second variant leaves out
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
     plain = {TABLE: source}
     return packs.fetch(source, groups, dest, scratch / "sph", plain=plain, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings that are kept, and some that each rule leaves out, in the database's own files."""
-    _made_up12.write_sph(dest, n, rng)
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:

@@ -31,10 +31,10 @@ class Place:
 
 def examples() -> Mapping[str, Record]:
     """Make up recordings in the format of MIT-BIH, and read them as any other."""
-    mitdb, made = catalog.load("datasets", "mitdb"), {}
+    mitdb, writer, made = catalog.load("datasets", "mitdb"), catalog.load("made_up", "mitdb"), {}
     for name, minutes in EXAMPLES:
         with tempfile.TemporaryDirectory() as folder:
-            mitdb.synthesize(Path(folder), 1, np.random.default_rng(EXAMPLE_SEED), minutes)
+            writer.write(Path(folder), 1, np.random.default_rng(EXAMPLE_SEED), minutes)
             record = next(mitdb.records(Path(folder), mitdb.Params()))
         made[name] = replace(record, record=name, signal=record.millivolts(), gain=None, zero=None, marks=None)
     return made
