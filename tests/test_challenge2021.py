@@ -11,7 +11,7 @@ import pytest
 
 from pqrst import challenge
 from pqrst.arrays import Record
-from pqrst.datasets import _challenge_files, challenge2021, ptbxl
+from pqrst.datasets import challenge2021, ptbxl
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.challenge2021 import CLASSES, Params
 from pqrst.errors import DownloadError, RecordError, SettingsError
@@ -352,16 +352,6 @@ def test_a_source_that_a_mirror_lacks_is_told(made_up, tmp_path):
         get(made_up.parent, tmp_path, Params())
     get(made_up.parent, tmp_path, Params(tuple(source for source in Params().sources if source != "ptb")))
     assert "ptb/001.zip" not in listed(tmp_path / "raw")
-
-
-def test_recordings_are_packed_by_the_thousand():
-    """A folder of 2,001 recordings makes three archives, each folder its own."""
-    stems = [*(f"georgia/E{n:05d}" for n in range(2001)), "georgia/g1/E9"]
-    groups = _challenge_files.by_thousand(stems, ("hea", "mat"))
-    assert {name: len(files) for name, files in groups.items()} == {
-        "georgia/001": 2000, "georgia/002": 2000, "georgia/003": 2, "georgia/g1/001": 2,
-    }  # fmt: skip
-    assert groups["georgia/003"] == ["georgia/E02000.hea", "georgia/E02000.mat"]
 
 
 @pytest.fixture
