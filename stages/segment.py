@@ -18,7 +18,7 @@ def main(*, settings: Path, raw: Path, out: Path) -> None:
     dataset = catalog.load("datasets", given["database"])
     facts = {
         "dataset": given["dataset"], "task": dataset.TASK, "classes": dataset.CLASSES,
-        "provenance": json.loads((raw / PROVENANCE).read_text()),
+        "provenance": json.loads((raw / PROVENANCE).read_text()) | {"database": given["database"]},
     }  # fmt: skip
     found = dataset.records(raw, component(("datasets", given["database"]), given["settings"], "settings"))
     meta = windows.segment(found, parse(Window, given["window"], "window"), given["on_bad_record"], facts, out)

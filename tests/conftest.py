@@ -97,7 +97,7 @@ def untrained_attention(tmp_path_factory):
         contract = artifact.Contract(
             run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
             model_settings=asdict(small), parameters=1, input=artifact.input_of(meta), standardise=Standardisation("row"),
-            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
+            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True, "database": "mitdb"}, settings_digest="ab",
             calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
         )  # fmt: skip
         folder = tmp_path_factory.mktemp("run") / "attention"
