@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 
 from pqrst import arrays, artifact, catalog, fitting, images, params, resolver, scores, sides
-from pqrst.datasets._dipole import LEADS, Person, signal
+from pqrst.made_up._dipole import LEADS, Person, signal
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
 from pqrst.resolved import Encode, RunSettings

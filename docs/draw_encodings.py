@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pqrst import catalog
-from pqrst.datasets._dipole import FS, LEADS, Person, signal
+from pqrst.made_up._dipole import FS, LEADS, Person, signal
 
 FILE = Path(__file__).with_name("encodings.png")
 INK, WARNING, DPI = "#33415c", "#c1440e", 100

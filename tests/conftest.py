@@ -16,8 +16,8 @@ import torch
 
 from pqrst import artifact, contracts
 from pqrst.arrays import Meta
-from pqrst.datasets import mitdb
 from pqrst.decisions import Calibration
+from pqrst.made_up.mitdb import write
 from pqrst.models import attention_cnn
 from pqrst.standardisation import Standardisation
 
@@ -80,7 +80,7 @@ def synthetic_mitbih(tmp_path_factory):
     """Write six made-up recordings of a minute, once."""
     folder = tmp_path_factory.mktemp("synthetic") / "mitdb"
     folder.mkdir()
-    mitdb.synthesize(folder, 6, np.random.default_rng(0), 1.0)
+    write(folder, 6, np.random.default_rng(0), 1.0)
     return folder
 
 
@@ -97,7 +97,7 @@ def untrained_attention(tmp_path_factory):
         contract = contracts.Contract(
             run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
             model_settings=asdict(small), parameters=1, input=meta.form, standardise=Standardisation("row"),
-            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True}, settings_digest="ab",
+            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True, "database": "mitdb"}, settings_digest="ab",
             calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
         )  # fmt: skip
         folder = tmp_path_factory.mktemp("run") / "attention"

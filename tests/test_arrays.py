@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read, read_meta, write_text
-from pqrst.errors import DataError
+from pqrst.arrays import Bundle, Meta, Record, Writer, digest, or_fault, read, read_meta, write_text
+from pqrst.errors import DataError, RecordError
 
 META = Meta(
     dataset="toy",
@@ -208,3 +208,18 @@ def test_each_lead_has_its_own_gain_and_zero():
     record = Record("r", "p", signal, 360.0, ("I", "II"), (100.0, 200.0), (0, 1000))
     assert record.in_units().tolist() == [[1.0, 0.5], [1.0, -0.5]]
     assert replace(record, gain=None, zero=None).in_units().tolist() == signal.tolist()
+
+
+def test_a_recording_that_cannot_be_read_is_given_as_its_fault():
+    """What was read comes back as it is, a fault as itself; any other error is none of a recording's."""
+    sound, fault = Record("a", "", np.zeros((1, 4)), 100.0, ("I",)), RecordError("b", "it is damaged")
+
+    def read(name, *, error):
+        if error:
+            raise error
+        return sound if name == "a" else None
+
+    assert or_fault(read, "a", error=None) is sound
+    assert or_fault(read, "b", error=fault) is fault
+    with pytest.raises(OSError, match="the disk"):
+        or_fault(read, "b", error=OSError("the disk"))

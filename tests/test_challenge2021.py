@@ -11,10 +11,12 @@ import pytest
 
 from pqrst import challenge
 from pqrst.arrays import Record
-from pqrst.datasets import _challenge_files, challenge2021, ptbxl
+from pqrst.datasets import challenge2021, ptbxl
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.challenge2021 import CLASSES, Params
 from pqrst.errors import DownloadError, RecordError, SettingsError
+from pqrst.made_up import challenge2021 as made_up_challenge
+from pqrst.made_up import ptbxl as made_up_ptbxl
 from pqrst.parsing import parse
 
 HELD = ("cpsc_2018", "cpsc_2018_extra", "ptb", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
@@ -83,7 +85,7 @@ def made_up(tmp_path):
     """Write forty made-up recordings of eight sources, as a mirror."""
     folder = tmp_path / "made_up" / "challenge2021"
     folder.mkdir(parents=True)
-    challenge2021.synthesize(folder, 40, np.random.default_rng(3), 1.0)
+    made_up_challenge.write(folder, 40, np.random.default_rng(3), 1.0)
     return folder
 
 
@@ -352,16 +354,6 @@ def test_a_source_that_a_mirror_lacks_is_told(made_up, tmp_path):
     assert "ptb/001.zip" not in listed(tmp_path / "raw")
 
 
-def test_recordings_are_packed_by_the_thousand():
-    """A folder of 2,001 recordings makes three archives, each folder its own."""
-    stems = [*(f"georgia/E{n:05d}" for n in range(2001)), "georgia/g1/E9"]
-    groups = _challenge_files.by_thousand(stems, ("hea", "mat"))
-    assert {name: len(files) for name, files in groups.items()} == {
-        "georgia/001": 2000, "georgia/002": 2000, "georgia/003": 2, "georgia/g1/001": 2,
-    }  # fmt: skip
-    assert groups["georgia/003"] == ["georgia/E02000.hea", "georgia/E02000.mat"]
-
-
 @pytest.fixture
 def physionet(made_up, shelf, monkeypatch):
     """Lay the made-up recordings out as the host has them, with PTB-XL beside."""
@@ -376,7 +368,7 @@ def physionet(made_up, shelf, monkeypatch):
     sums = [f"{sum_} training/{name.replace('/', '/g1/')}\n" for sum_, name in pairs]
     (root / "SHA256SUMS.txt").write_text("".join(sums))
     (shelf.folder / "ptb").mkdir()
-    ptbxl.synthesize(shelf.folder / "ptb", 4, np.random.default_rng(0), 1.0)
+    made_up_ptbxl.write(shelf.folder / "ptb", 4, np.random.default_rng(0), 1.0)
     monkeypatch.setattr(challenge2021, "HOST", f"{shelf.url}/challenge")
     monkeypatch.setattr(challenge2021, "PTBXL_HOST", f"{shelf.url}/ptb")
     return shelf

@@ -23,6 +23,7 @@ from pqrst.datasets import chapman
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.chapman import CHALLENGE, CLASSES, CODES, LISTED, USED, Params, one_rhythm
 from pqrst.errors import DownloadError, RecordError, SettingsError
+from pqrst.made_up.chapman import write
 from pqrst.params import Window
 from pqrst.parsing import parse
 from pqrst.segmentation import segment
@@ -388,7 +389,7 @@ def made_up(tmp_path):
     """Write sixteen made-up recordings, as a mirror."""
     folder = tmp_path / "made_up" / "chapman"
     folder.mkdir(parents=True)
-    chapman.synthesize(folder, 16, np.random.default_rng(3), 1.0)
+    write(folder, 16, np.random.default_rng(3), 1.0)
     return folder
 
 

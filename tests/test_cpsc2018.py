@@ -24,6 +24,7 @@ from pqrst.datasets import cpsc2018
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.cpsc2018 import CLASSES, CODES, Params, one_label
 from pqrst.errors import DownloadError, RecordError
+from pqrst.made_up.cpsc2018 import write
 from pqrst.params import Window
 from pqrst.segmentation import segment
 
@@ -346,7 +347,7 @@ def made_up(tmp_path):
     """Write twenty made-up recordings of one label, as a mirror."""
     folder = tmp_path / "made_up" / "cpsc2018"
     folder.mkdir(parents=True)
-    cpsc2018.synthesize(folder, 20, np.random.default_rng(3), 1.0)
+    write(folder, 20, np.random.default_rng(3), 1.0)
     return folder
 
 

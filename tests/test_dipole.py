@@ -2,7 +2,6 @@
 
 import csv
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +9,12 @@ from scipy.signal import find_peaks, welch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-from pqrst.datasets import _decks, _dipole, _rhythms, _waves
-from pqrst.datasets._dipole import LEADS, Person, signal
+from pqrst.made_up import _dipole, _rhythms, _waves, challenge2021, ptbxl
+from pqrst.made_up._dipole import LEADS, Person, signal
 
 FS = 500  # Hz
 BEFORE, AFTER = 200, 275  # samples of a beat around the middle of its QRS
-STATEMENTS = Path(_dipole.__file__).with_name("ptbxl_statements.csv")
+STATEMENTS = ptbxl.STATEMENTS
 TROUBLE = {"baseline_drift": "alles", "static_noise": "alles", "burst_noise": "alles", "electrodes_problems": "V3"}
 SEEDS = range(7)
 
@@ -182,8 +181,8 @@ def test_every_statement_leaves_a_trace():
 
 def test_every_statement_gives_a_plausible_recording():
     """No statement, and no card of the decks, makes voltages that no heart has."""
-    decks = (_decks.NORMAL, _decks.INFARCTION, _decks.CHANGE, _decks.CONDUCTION, _decks.HYPERTROPHY, _decks.RHYTHM)
-    cards = {card for deck in (*decks, _decks.CHALLENGE) for card in deck.split(", ")}
+    decks = (ptbxl.NORMAL, ptbxl.INFARCTION, ptbxl.CHANGE, ptbxl.CONDUCTION, ptbxl.HYPERTROPHY, ptbxl.RHYTHM)
+    cards = {card for deck in (*decks, challenge2021.CARDS) for card in deck.split(", ")}
     with STATEMENTS.open() as file:
         cards |= {row["code"] for row in csv.DictReader(file)}
     heights = {card: abs(drawn(card, 2)).max() for card in cards}
@@ -441,7 +440,7 @@ def test_the_superclasses_can_be_learnt():
     """A forest tells the five superclasses of unseen patients; on shuffled labels it knows nothing."""
     with STATEMENTS.open() as file:
         superclass = {row["code"]: row["diagnostic_class"] for row in csv.DictReader(file)}
-    cases = _decks.ptbxl_cases(300, np.random.default_rng(0))
+    cases = ptbxl.deal(300, np.random.default_rng(0))
     x = np.array([features(signal(case.person, np.random.default_rng(n))) for n, case in enumerate(cases)])
     classes = ("NORM", "MI", "STTC", "CD", "HYP")
     y = np.array([[any(superclass[code] == c for code in case.person.statements) for c in classes] for case in cases])

@@ -16,9 +16,9 @@ STAGES = {name: told.get("do", told) for name, told in GRAPH["stages"].items()}
 
 PLUMBING = {"errors", "console", "catalog", "parsing", "params", "resolver", "__init__"}
 SETTLES = {"resolve": {"params", "resolver"}}  # for these stages, this plumbing makes the output
-KINDS = {"datasets", "frontends", "encodings", "models", "losses", "classifiers"}
+KINDS = {"datasets", "made_up", "frontends", "encodings", "models", "losses", "classifiers"}
 # What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
-THROUGH = {"download": "datasets", "segment": "datasets"}
+THROUGH = {"download": ("datasets", "made_up"), "segment": ("datasets",)}
 FETCHES = {"downloads", "transport"}  # `segment` reads by the datasets too, but fetches nothing
 
 
@@ -56,7 +56,7 @@ def in_package(name: str) -> str | None:
 
 def reached(stage: str) -> set[str]:
     """Walk the imports of a stage's script, through plumbing, and through the components where they are its work."""
-    components = ROOT.glob(f"src/pqrst/{THROUGH[stage]}/*.py") if stage in THROUGH else []
+    components = [file for kind in THROUGH.get(stage, ()) for file in ROOT.glob(f"src/pqrst/{kind}/*.py")]
     waiting, found = [script(stage), *(file.relative_to(ROOT).as_posix() for file in components)], set()
     while waiting:
         more = imported(waiting.pop()) - found

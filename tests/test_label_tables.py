@@ -2,14 +2,13 @@
 
 import doctest
 import logging
-import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pqrst.datasets import _label_tables
-from pqrst.datasets._label_tables import compare, person, read, tenths, whole
+from pqrst.datasets._label_tables import compare, read, tenths, whole
 from pqrst.errors import RecordError
 
 
@@ -116,19 +115,3 @@ def test_counts_that_differ_are_told_in_one_line(caplog):
         assert not caplog.messages
         compare("X", "rows", {"a": 1, "b": 2, "c": 4, "": 5}, {"a": 1, "b": 3, "d": 6})
     assert caplog.messages == ["X: rows differ from those published: b 2 for 3, d 0 for 6, c 4 for 0, none 5 for 0"]
-
-
-@pytest.mark.parametrize(
-    ("age", "sex", "told", "numbers"),
-    [
-        ("74", "Male", {"age": "74", "sex": "male"}, (74, 1)),
-        ("0.5", "FEMALE", {"age": "0.5", "sex": "female"}, (0.5, 0)),
-        ("nan", "M", {"age": "", "sex": "male"}, (math.nan, 1)),
-        ("", "", {"age": "", "sex": ""}, (math.nan, math.nan)),
-        ("-1", "Unknown", {"age": "", "sex": ""}, (math.nan, math.nan)),
-        ("300", "F", {"age": ">89", "sex": "female"}, (math.nan, 0)),
-    ],
-)
-def test_people_are_told_in_words_and_in_numbers(age, sex, told, numbers):
-    """What is not known is no number."""
-    assert person(age, sex) == (told, pytest.approx({"age": numbers[0], "male": numbers[1]}, nan_ok=True))

@@ -388,3 +388,13 @@ def test_an_archive_with_any_damage_gives_its_files_or_one_line(packed):
         else:
             assert found == {name: FILES[name] for name in found}
     assert 200 < faults < 300
+
+
+def test_recordings_are_packed_by_the_thousand():
+    """A folder of 2,001 recordings makes three archives, each folder its own."""
+    stems = [*(f"georgia/E{n:05d}" for n in range(2001)), "georgia/g1/E9"]
+    groups = packs.by_thousand(stems, ("hea", "mat"))
+    assert {name: len(files) for name, files in groups.items()} == {
+        "georgia/001": 2000, "georgia/002": 2000, "georgia/003": 2, "georgia/g1/001": 2,
+    }  # fmt: skip
+    assert groups["georgia/003"] == ["georgia/E02000.hea", "georgia/E02000.mat"]

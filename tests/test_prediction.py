@@ -134,7 +134,9 @@ def test_a_fault_of_a_lead_that_is_not_used_does_no_harm():
 
 def test_a_run_over_beats_is_refused_with_what_to_ask():
     """Marks are needed to cut beats; a recording off the street has none."""
-    beats = replace(CONTRACT, run="simple_cnn", input=replace(CONTRACT.input, window=SETTINGS | {"cut": "beats", "step": 1}))
+    beats = replace(
+        CONTRACT, run="simple_cnn", input=replace(CONTRACT.input, window=SETTINGS | {"cut": "beats", "step": 1})
+    )
     assert refused(recording(), contract=beats).startswith("run simple_cnn answers single beats cut at annotated marks")
 
 

@@ -17,6 +17,7 @@ from pqrst.arrays import LabelTask, Record
 from pqrst.datasets import ptbxl
 from pqrst.datasets.ptbxl import CLASSES, LABEL_TASKS, Params, labels
 from pqrst.errors import DownloadError, RecordError
+from pqrst.made_up.ptbxl import write
 
 # positives among folds 1 to 8 of each of the 52 classes with a likelihood above 0
 TRAIN_COUNTS = {
@@ -34,7 +35,7 @@ def made_up(tmp_path):
     """Write six made-up recordings."""
     folder = tmp_path / "made_up" / "ptbxl"
     folder.mkdir(parents=True)
-    ptbxl.synthesize(folder, 6, np.random.default_rng(3), 1.0)
+    write(folder, 6, np.random.default_rng(3), 1.0)
     return folder
 
 

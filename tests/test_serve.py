@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 
 from pqrst import artifact, contracts, prediction, recordings
 from pqrst.arrays import Record
+from pqrst.serve import run
 from pqrst.serve.app import build
 from pqrst.serve.batching import Batcher
 from pqrst.serve.limits import Limits
@@ -403,3 +405,23 @@ def test_a_real_record_is_answered_as_by_the_command_line(client, predictor, rec
     assert np.abs(np.array([one["probabilities"] for one in told["windows"]]) - expected).max() < 1e-5
     whole = {name: (folder / name).read_bytes() for name in ("100.hea", "100.dat")}
     assert json.loads(post(client, whole).text)["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("provenance", "expected"),
+    [
+        ({"database": "mitdb"}, ["6-seconds", "minute"]),
+        ({"database": "chapman"}, []),  # without a lead by any name that the run knows
+        ({"database": "gone"}, []),
+        ({}, []),
+    ],
+)
+def test_examples_are_of_the_database_that_the_run_learned(predictor, monkeypatch, provenance, expected):
+    """Only those that the run can be asked about are shown; a run that does not say its database has none."""
+    monkeypatch.setattr(run, "MINUTES", (0.03, 0.1, 1.0))
+    found = run.examples(replace(predictor.contract, provenance=provenance))
+    assert list(found) == expected
+    for name, record in found.items():
+        assert record.record == name
+        assert record.gain is record.marks is None
+        assert len(prediction.answer(predictor, record).probabilities) > 0

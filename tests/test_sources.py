@@ -13,6 +13,7 @@ from pqrst import sources
 from pqrst.arrays import digest
 from pqrst.datasets import mitdb
 from pqrst.errors import DownloadError, SettingsError
+from pqrst.made_up.mitdb import write
 from pqrst.resolved import Download
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def made_up(tmp_path_factory):
     """Make a mirror of two made-up recordings, with its list of sums."""
     folder = tmp_path_factory.mktemp("mirrors") / "mirror" / "mitdb"
     folder.mkdir(parents=True)
-    mitdb.synthesize(folder, 2, np.random.default_rng(1), 0.2)
+    write(folder, 2, np.random.default_rng(1), 0.2)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
     (folder / "SHA256SUMS.txt").write_text("".join(sums))
     return folder.parent

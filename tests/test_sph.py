@@ -15,6 +15,7 @@ from pqrst.datasets import sph
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.sph import CLASSES, RARE, Params, kept, memberships, one_code, repeated, unmodified
 from pqrst.errors import DownloadError, RecordError
+from pqrst.made_up.sph import write as make_up
 
 RAMP = (np.arange(60, dtype=np.float64).reshape(12, 5) - 30) / 100  # mV
 
@@ -238,7 +239,7 @@ def made_up(tmp_path):
     """Write forty made-up recordings that are kept, as a mirror."""
     folder = tmp_path / "made_up" / "sph"
     folder.mkdir(parents=True)
-    sph.synthesize(folder, 40, np.random.default_rng(3), 1.0)
+    make_up(folder, 40, np.random.default_rng(3), 1.0)
     return folder
 
 

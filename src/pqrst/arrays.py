@@ -4,19 +4,20 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, ParamSpec, Self
 
 import numpy as np
 import pandas as pd
 
-from pqrst.errors import DataError, SettingsError
+from pqrst.errors import DataError, RecordError, SettingsError
 from pqrst.parsing import parse
 
 SCHEMA = 2
+Given = ParamSpec("Given")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class Record:
             return self.signal.astype(np.float32)
         zero, gain = np.asarray(self.zero)[:, None], np.asarray(self.gain)[:, None]
         return ((self.signal - zero) / gain).astype(np.float32)
+
+
+def or_fault(read: Callable[Given, Record], *given: Given.args, **named: Given.kwargs) -> Record | RecordError:
+    """Read a recording; one that cannot be read is given as its fault."""
+    try:
+        return read(*given, **named)
+    except RecordError as fault:
+        return fault
 
 
 @dataclass(frozen=True)

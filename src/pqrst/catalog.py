@@ -10,7 +10,7 @@ from pqrst.errors import SettingsError
 from pqrst.parsing import nearest
 
 PACKAGE = Path(__file__).parent
-KINDS = ("datasets", "frontends", "encodings", "models", "losses", "classifiers")
+KINDS = ("datasets", "made_up", "frontends", "encodings", "models", "losses", "classifiers")
 
 
 def names(kind: str) -> list[str]:
@@ -21,7 +21,9 @@ def names(kind: str) -> list[str]:
 def load(kind: str, name: str, path: str = "") -> ModuleType:
     """Import a component; `path` is the setting that named it, for the error message."""
     if name not in names(kind):
-        raise SettingsError(f"{path or kind}: there is no {kind[:-1]} {name!r}; {nearest(name, names(kind))}")
+        raise SettingsError(
+            f"{path or kind}: there is no {kind.removesuffix('s')} {name!r}; {nearest(name, names(kind))}"
+        )
     return importlib.import_module(f"pqrst.{kind}.{name}")
 
 
@@ -32,9 +34,9 @@ def digests(kind: str, name: str) -> dict[str, str]:
         module = waiting.pop()
         text = (folder / f"{module}.py").read_bytes()
         found[f"{kind}/{module}.py"] = hashlib.sha256(text).hexdigest()
-        tables = [path for path in folder.glob(f"{module}_*.*") if path.suffix in (".csv", ".gz")]
-        for table in tables:  # that ship beside their module
-            found[f"{kind}/{table.name}"] = hashlib.sha256(table.read_bytes()).hexdigest()
+        tables = [path for path in PACKAGE.glob(f"*/{module}_*.*") if path.suffix in (".csv", ".gz")]
+        for table in tables:  # that ship beside it, or beside its namesake of another kind
+            found[f"{table.parent.name}/{table.name}"] = hashlib.sha256(table.read_bytes()).hexdigest()
         waiting += [m for m in _shared(ast.parse(text), kind) if f"{kind}/{m}.py" not in found]
     return dict(sorted(found.items()))
 

@@ -17,12 +17,25 @@ from typing import Any
 from pqrst.arrays import file_digest, move_into_place
 from pqrst.console import log, progress
 from pqrst.errors import DownloadError
-from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, connect, persist, reason
+from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, at, connect, persist, reason
 
 SUMS = "SHA256SUMS.txt"
 USUAL = Patience()
 
-__all__ = ["Patience", "Source", "alone", "check", "checksums", "exists", "fetch", "provenance", "read_text", "written"]
+__all__ = [
+    "Patience",
+    "Source",
+    "alone",
+    "at",
+    "check",
+    "checksums",
+    "exists",
+    "fetch",
+    "here",
+    "provenance",
+    "read_text",
+    "written",
+]
 
 
 @dataclass
@@ -128,6 +141,11 @@ def read_text(source: Source, name: str, patience: Patience = USUAL, sleep: Slee
         raise DownloadError(f"{source.shown(name)}: not found; check the source's address and version") from None
 
 
+def here(source: Source) -> Path | None:
+    """Give the folder that a source is on this machine; nothing where it is elsewhere."""
+    return connect(source, USUAL).folder
+
+
 def checksums(source: Source, patience: Patience = USUAL, sleep: Sleep = time.sleep) -> dict[str, str]:
     """Read the source's list of SHA-256 sums, name -> sum; empty where it has none."""
     found = {}
@@ -167,7 +185,7 @@ def fetch(
         sleep: waits between tries.
     """
     names, link = list(dict.fromkeys(names)), connect(source, patience)
-    check(link, names, dest)
+    check(source, names, dest)
     room = scratch / hashlib.sha256(source.shown().encode()).hexdigest()[:12]
     with written(dest):
         shutil.rmtree(dest, ignore_errors=True)
@@ -195,16 +213,17 @@ def provenance(kind: str, found: Mapping[str, str], sums: Mapping[str, str]) -> 
     }
 
 
-def check(link: Link, names: Collection[str], dest: Path) -> None:
+def check(source: Source, names: Collection[str], dest: Path) -> None:
     """Refuse a name that leads out of its source, and a download over its own source."""
+    link = connect(source, USUAL)
     for name in names:
         path = PurePosixPath(name)
         bad = path.is_absolute() or not path.name or ".." in path.parts or re.search(r"[\\\x00-\x1f]", name)
         if bad or path.as_posix() != name:
-            raise DownloadError(f"{link.source.shown()}: {name!r} is no name below it; check its list of records")
+            raise DownloadError(f"{source.shown()}: {name!r} is no name below it; check its list of records")
     _need_folder(link)
     if link.folder and dest.resolve() in (root := link.folder.resolve(), *root.parents):
-        raise DownloadError(f"{link.source.url}: the download would replace it at {dest}; choose another folder")
+        raise DownloadError(f"{source.url}: the download would replace it at {dest}; choose another folder")
 
 
 def _need_folder(link: Link) -> None:

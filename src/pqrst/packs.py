@@ -7,7 +7,8 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -18,9 +19,11 @@ from pqrst.arrays import file_digest, move_into_place
 from pqrst.console import log
 from pqrst.downloads import SUMS, USUAL, Patience, Source
 from pqrst.errors import DataError, DownloadError
-from pqrst.transport import Sleep, connect
+from pqrst.transport import Sleep
 
 ENDING = ".zip"
+AGAIN = "download the database again"
+RECORDINGS_A_PACK = 1000
 STAMP = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can name: its bytes tell nothing of when it was made
 ORDINARY = 0o644 << 16  # a plain file that everybody may read, where the archive keeps rights
 # what the standard library raises on bytes that are no archive of stored files
@@ -37,6 +40,20 @@ class _Wishes:
     missing: str  # the end of the line that tells of a missing file
     patience: Patience
     sleep: Sleep
+
+
+def by_thousand(stems: Sequence[str], endings: Sequence[str]) -> dict[str, list[str]]:
+    """Gather the files of each folder's recordings by the thousand."""
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for stem in stems:
+        folders[stem.rpartition("/")[0]].append(stem)
+    return {
+        f"{folder}/{start // RECORDINGS_A_PACK + 1:03d}".lstrip("/"): [
+            f"{stem}.{ending}" for stem in inside[start : start + RECORDINGS_A_PACK] for ending in endings
+        ]
+        for folder, inside in folders.items()
+        for start in range(0, len(inside), RECORDINGS_A_PACK)
+    }
 
 
 def fetch(
@@ -72,7 +89,7 @@ def fetch(
     plain = plain or {}
     names = [name for group in groups.values() for name in group]
     for one in (source, *plain.values()):
-        downloads.check(connect(one, patience), [*groups, *plain, *names], dest)
+        downloads.check(one, [*groups, *plain, *names], dest)
     sums = downloads.checksums(source, patience, sleep) if sums is None else sums
     found = _bring(_Wishes(source, sums, frozenset(optional), missing, patience, sleep), groups, plain, dest, scratch)
     wanted = len({*plain, *names})
@@ -115,7 +132,7 @@ def _packed(groups: Mapping[str, Collection[str]], room: Path, w: _Wishes) -> tu
     for number, (group, names) in enumerate(groups.items(), 1):
         pack = room / f"{_contents(names, w.sums)}{ENDING}"
         # without sums nothing would tell that a folder's files are others than those that were packed
-        known = connect(w.source, w.patience).folder is None or all(name in w.sums for name in names)
+        known = downloads.here(w.source) is None or all(name in w.sums for name in names)
         held = _held(pack) if known else {}
         if not set(names) <= set(held):
             log.info("%s: group %s of %s, %s files", group, number, len(groups), len(names))
@@ -221,7 +238,7 @@ class Pack:
         try:
             self.archive = zipfile.ZipFile(file)
         except DAMAGED:
-            raise DataError(f"{file} is no whole archive; download the database again") from None
+            raise DataError(f"{file} is no whole archive; {AGAIN}") from None
         self.names = frozenset(n for n in self.archive.namelist() if n != SUMS and not n.endswith("/"))
 
     def read(self, name: str) -> bytes:
@@ -229,7 +246,7 @@ class Pack:
         try:
             return self.archive.read(name)
         except DAMAGED:
-            raise DataError(f"{self.file} is damaged at {name}; download the database again") from None
+            raise DataError(f"{self.file} is damaged at {name}; {AGAIN}") from None
 
     def close(self) -> None:
         self.archive.close()
@@ -280,7 +297,7 @@ def _is_below(name: str) -> bool:
 def open_all(folder: Path) -> Packs:
     """Open every archive in a folder; closing what this gives closes them."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is missing; download the database again")
+        raise DataError(f"{folder} is missing; {AGAIN}")
     packs: list[Pack] = []
     try:
         packs.extend(Pack(file) for file in sorted(folder.rglob(f"*{ENDING}")))

@@ -354,5 +354,5 @@ def _download(s: Settings, name: str, settings: dict[str, Any]) -> Download:
     source = profile.sources.get(name) or profile.source
     if source != "synthetic":  # fetched files are checked by their own sums, whatever code fetched them
         return Download(name, source, settings)
-    records, code = profile.recordings.get(name, profile.records), catalog.digests("datasets", name)
+    records, code = profile.recordings.get(name, profile.records), catalog.digests("made_up", name)
     return Download(name, source, settings, records, profile.minutes, s.seed, code)

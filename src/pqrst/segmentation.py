@@ -24,7 +24,7 @@ from pqrst.windows import CUTS, Rows, cut_of
 def of_database(given: Segment, raw: Path, folder: Path) -> Meta:
     """Cut a database as it was brought, and write the Bundle."""
     dataset = catalog.load("datasets", given.database)
-    provenance = json.loads((raw / PROVENANCE).read_text())
+    provenance = json.loads((raw / PROVENANCE).read_text()) | {"database": given.database}
     facts = {"dataset": given.dataset, "task": dataset.TASK, "classes": dataset.CLASSES, "provenance": provenance}
     found = dataset.records(raw, component(("datasets", given.database), given.settings, "settings"))
     return segment(found, given.window, given.on_bad_record, facts, folder)

@@ -20,7 +20,7 @@ def obtain(given: Download, dest: Path, scratch: Path, checkout: Path) -> dict[s
     name, source = given.database, given.source
     p = component(("datasets", name), given.settings, f"databases.{name}")
     if source == SYNTHETIC:
-        provenance = _synthesize(catalog.load("datasets", name), given, dest)
+        provenance = _made_up(given, dest)
     else:
         base = None if source == HOSTS else _mirror(source, checkout)
         provenance = catalog.load("datasets", name).fetch(base, dest, scratch, p)
@@ -33,12 +33,12 @@ def _mirror(source: str, checkout: Path) -> str:
     return source.rstrip("/") if "://" in source else str((checkout / source).resolve())
 
 
-def _synthesize(dataset: Any, given: Download, dest: Path) -> dict[str, Any]:
+def _made_up(given: Download, dest: Path) -> dict[str, Any]:
     partial = dest.with_name(dest.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     rng = np.random.default_rng(given.seed)
-    dataset.synthesize(partial, given.records, rng, given.minutes)
+    catalog.load("made_up", given.database).write(partial, given.records, rng, given.minutes)
     move_into_place(partial, dest)
     files = sum(path.is_file() for path in dest.rglob("*"))
     return {"source": SYNTHETIC, "synthetic": True, "verified": True, "files": files, "sha256": digest(dest)}

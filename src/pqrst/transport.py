@@ -44,6 +44,11 @@ class Source:
         return f"{_hide(self.url).rstrip('/')}/{name}".rstrip("/") or "/"
 
 
+def at(base: str | None, folder: str, host: str) -> Source:
+    """Give a folder of the mirror at `base`, or the host where there is no mirror."""
+    return Source(f"{base}/{folder}", "mirror") if base else Source(host, "host")
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long and how often to try, and how much at once."""

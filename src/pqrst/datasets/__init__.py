@@ -1,5 +1,5 @@
 """One file a database; its docstring is the data sheet.
 
-Each provides `Params`, `TASK`, `CLASSES`, `fetch(source, dest, scratch, p)`, `records(raw, p)`, `shape(p)` and
-`synthesize(dest, n, rng, minutes)`. Files that begin with an underscore serve two or more of them.
+Each provides `Params`, `TASK`, `CLASSES`, `fetch(base, dest, scratch, p)` and `records(raw, p)`. Files that begin with an
+underscore serve two or more of them.
 """

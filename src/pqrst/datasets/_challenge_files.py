@@ -3,28 +3,25 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from pqrst import downloads
+from pqrst import downloads, packs
 from pqrst.datasets import _record_lists, _wfdb12
 from pqrst.datasets._wfdb12 import Recording
 from pqrst.downloads import Source
 from pqrst.errors import DataError, DownloadError, RecordError
-from pqrst.packs import Packs
+from pqrst.packs import AGAIN, Packs
 
 HOST = "https://physionet.org/files/challenge-2021/1.0.3"
 MIRRORED, TRAINING = "challenge2021", "training/"  # a mirror's folder; the level of the host that a mirror leaves out
-AGAIN = "download the database again"
-RECORDINGS_A_PACK = 1000
 HEADER = ".hea"
-OVER_89 = 300  # what PTB-XL says of people older than 89
 # recordings whose headers exist with other diagnoses in other copies
 DOUBTFUL = ("JS00005", "JS20005", "JS20006")
 
 
 def source(base: str | None, host: str) -> tuple[Source, dict[str, str]]:
     """Give the place right above the collections, at `host` or in the mirror at `base`, and its sums."""
-    kind, root = ("mirror", f"{base}/{MIRRORED}") if base else ("host", host)
-    sums = {name.removeprefix(TRAINING): found for name, found in downloads.checksums(Source(root, kind)).items()}
-    return Source(root if base else f"{host}/{TRAINING.rstrip('/')}", kind), sums
+    root = downloads.at(base, MIRRORED, host)
+    sums = {name.removeprefix(TRAINING): found for name, found in downloads.checksums(root).items()}
+    return (root if base else Source(f"{host}/{TRAINING.rstrip('/')}", root.kind)), sums
 
 
 def groups(place: Source, sums: Mapping[str, str], collections: Sequence[str], hint: str) -> dict[str, list[str]]:
@@ -34,31 +31,23 @@ def groups(place: Source, sums: Mapping[str, str], collections: Sequence[str], h
         stems = _record_lists.stems(place, name, sums)
         if not stems:
             raise DownloadError(f"{place.shown(name)}: holds no recording that can be listed; {hint}")
-        found |= by_thousand(stems, ("hea", "mat"))
+        found |= packs.by_thousand(stems, ("hea", "mat"))
     return found
 
 
-def by_thousand(stems: Sequence[str], endings: Sequence[str]) -> dict[str, list[str]]:
-    """Gather the files of each folder's recordings by the thousand."""
-    folders: defaultdict[str, list[str]] = defaultdict(list)
-    for stem in stems:
-        folders[stem.rpartition("/")[0]].append(stem)
-    return {
-        f"{folder}/{start // RECORDINGS_A_PACK + 1:03d}".lstrip("/"): [
-            f"{stem}.{ending}" for stem in inside[start : start + RECORDINGS_A_PACK] for ending in endings
-        ]
-        for folder, inside in folders.items()
-        for start in range(0, len(inside), RECORDINGS_A_PACK)
-    }
+def headers(files: Packs, called: Callable[[str], str]) -> dict[str, list[str]]:
+    """Give the paths without ending under which each recording lies; `called` names one by its path, or not at all."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files.names():
+        stem = file.removesuffix(HEADER)
+        if stem != file and (name := called(stem)):
+            found[name].append(stem)
+    return dict(found)
 
 
 def labelled(files: Packs, wanted: Callable[[str], bool]) -> tuple[list[tuple[str, str, set[str]]], list[RecordError]]:
     """Give the wanted recordings by name, with their paths without ending and their codes, and the others' faults."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for file in files.names():
-        stem = file.removesuffix(HEADER)
-        if stem != file and wanted(stem.rpartition("/")[2]):
-            found[stem.rpartition("/")[2]].append(stem)
+    found = headers(files, lambda stem: own if wanted(own := stem.rpartition("/")[2]) else "")
     rows, faults = [], []
     for name in sorted(found):
         try:
@@ -71,12 +60,15 @@ def labelled(files: Packs, wanted: Callable[[str], bool]) -> tuple[list[tuple[st
     return rows, faults
 
 
-def load(name: str, stem: str, files: Packs, fs: float) -> tuple[Recording, dict[str, str], tuple[str, ...]]:
-    """Read a recording of one rate with what its header tells, and what is wrong with it."""
+def load(
+    name: str, stem: str, files: Packs, fs: float | None = None
+) -> tuple[Recording, dict[str, str], tuple[str, ...]]:
+    """Read a recording, of one rate if that is given, with what its header tells, and what is wrong with it."""
     found = _wfdb12.load(name, files, (f"{stem}{HEADER}", f"{stem}.mat"), AGAIN, some=True)
-    if found.fs != fs:
+    if fs and found.fs != fs:
         raise RecordError(name, f"its header says {found.fs:g} Hz where {fs:g} Hz belong; {AGAIN}")
-    return found, told(found.comments), (*_wfdb12.quality(found), *(["doubtful_labels"] if name in DOUBTFUL else []))
+    doubtful = ["doubtful_labels"] if stem.rpartition("/")[2] in DOUBTFUL else []
+    return found, told(found.comments), (*_wfdb12.quality(found), *doubtful)
 
 
 def only(name: str, paths: Sequence[str]) -> str:
@@ -97,19 +89,3 @@ def codes(name: str, said: Mapping[str, str]) -> set[str]:
     if "dx" not in said:
         raise RecordError(name, f"its header has no line Dx; {AGAIN}")
     return {code.strip() for code in said["dx"].split(",")} - {""}
-
-
-def age(text: str) -> str:
-    """Give an age in years; nothing where it is not known or cannot be."""
-    try:
-        years = float(text)
-    except ValueError:
-        return ""
-    if years == OVER_89:
-        return ">89"
-    return f"{years:g}" if 0 <= years <= 130 else ""
-
-
-def sex(text: str) -> str:
-    """Give male or female, of which any spelling begins with m or f; nothing where it is neither."""
-    return {"m": "male", "f": "female"}.get(text.strip().lower()[:1], "")

@@ -2,42 +2,46 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pqrst import packs
 from pqrst.console import log
-from pqrst.datasets import _challenge_files
+from pqrst.downloads import Source
 from pqrst.errors import DataError, RecordError
-from pqrst.packs import Packs
-
-AGAIN = "download the database again"
+from pqrst.packs import AGAIN, Packs
 
 
-def load(database: str, files: Packs, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def load(database: str, files: Packs, name: str, columns: Sequence[str], others: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table of recordings as text out of a database's files."""
     try:
         content = files.read(name)
     except (FileNotFoundError, DataError):
         raise RecordError(f"of {database}", f"{name} is missing or damaged; {AGAIN}") from None
-    return read(database, name, content, columns)
+    return read(database, name, content, columns, others)
 
 
-def read(database: str, name: str, content: bytes, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table as text; its first column names each recording once."""
+def read(database: str, name: str, content: bytes, columns: Sequence[str], others: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table as text; its first column names each recording once. `others` are kept where they are there."""
     try:
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except ValueError:  # pandas' own parser errors are of this kind
         raise RecordError(f"of {database}", f"{name} is no table of recordings; {AGAIN}") from None
-    return checked(database, name, table, columns)
+    return checked(database, name, table, columns, others)
 
 
-def checked(database: str, name: str, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def checked(
+    database: str, name: str, table: pd.DataFrame, columns: Sequence[str], others: Sequence[str] = ()
+) -> pd.DataFrame:
     """Hold a table to its columns, free its cells of blanks around them, and keep those columns only."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise RecordError(f"of {database}", f"{name} has no column {missing[0]!r}; {AGAIN}")
-    table = table[list(columns)].apply(lambda column: column.str.strip())
+    kept = [*columns, *(column for column in others if column in table)]
+    table = table[kept].apply(lambda column: column.str.strip())
     if not len(table) or not table[columns[0]].all() or table[columns[0]].duplicated().any():
         raise RecordError(f"of {database}", f"{name} names no recording, or one of them twice; {AGAIN}")
     return table
@@ -92,8 +96,26 @@ def need(name: str, file: str, files: Packs, setting: str) -> None:
         raise RecordError(name, f"{file} is missing; {AGAIN}, or set {setting} to true if the source has it not")
 
 
-def person(age: str, sex: str) -> tuple[dict[str, str], dict[str, float]]:
-    """Give what is told of a person, and the same as numbers, in years and 1 for a man."""
-    said = {"age": _challenge_files.age(age), "sex": _challenge_files.sex(sex)}
-    years = float(said["age"]) if said["age"][:1].isdigit() else np.nan
-    return said, {"age": years, "male": {"male": 1.0, "female": 0.0}.get(said["sex"], np.nan)}
+def fetch(
+    own: Source,
+    table: str,
+    stems: Sequence[str],
+    ending: str,
+    *,
+    sums: Mapping[str, str],
+    dest: Path,
+    room: Path,
+    setting: str,
+    partial: bool,
+) -> dict[str, Any]:
+    """Fetch a database's own table and the recordings that it names, packed by the thousand; `partial` is what `setting` says."""
+    groups = packs.by_thousand(stems, (ending,))
+    optional = [f"{stem}.{ending}" for stem in stems if partial]
+    return packs.fetch(
+        own, groups, dest, room, plain={table: own}, sums=sums, optional=optional, missing=where_missing(setting)
+    )
+
+
+def where_missing(setting: str) -> str:
+    """Say what to do where a source lacks a recording."""
+    return f"complete the source, or set {setting} to true to take the recordings that are there"

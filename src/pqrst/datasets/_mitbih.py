@@ -10,8 +10,7 @@ import wfdb
 from wfdb.io.header import HeaderSyntaxError
 
 from pqrst import downloads
-from pqrst.arrays import Marks, Record
-from pqrst.datasets import _synthetic
+from pqrst.arrays import Marks, Record, or_fault
 from pqrst.errors import RecordError
 
 HOST = "https://physionet.org/files/mitdb/1.0.0"
@@ -88,7 +87,7 @@ SHARED = "DS2 of DS1's person"
 
 def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
     """Fetch every record's header, signal and annotations from the host, or from the mirror at `base`."""
-    source = downloads.Source(f"{base}/mitdb", "mirror") if base else downloads.Source(HOST, "host")
+    source = downloads.at(base, "mitdb", HOST)
     sums = downloads.checksums(source)
     records = downloads.read_text(source, "RECORDS").split()
     names = ["RECORDS", *(f"{record}.{ending}" for record in records for ending in ("hea", "dat", "atr"))]
@@ -96,23 +95,16 @@ def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
     return downloads.fetch(source, [*names, old], dest, scratch / "mitdb", sums=sums, optional=[old])
 
 
-def synthesize(dest: Path, n: int, rng: np.random.Generator, minutes: float) -> None:
-    """Write `n` made-up recordings in this database's own files."""
-    _synthetic.write_mitbih(dest, n, minutes, rng)
-
-
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
     """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
     seen: set[str] = set()
     for name in _names(raw):
-        try:
-            record = read(raw, name, classes, OLD_102 if old_102 and name == "102" else name)
-        except RecordError as fault:
-            yield fault
-            continue
-        again = name in SAME_SUBJECT or record.patient in seen
-        seen.add(record.patient)
-        yield replace(record, folds={"patients": patient_set(record.patient, again)})
+        found = or_fault(read, raw, name, classes, OLD_102 if old_102 and name == "102" else name)
+        if isinstance(found, Record):
+            again = name in SAME_SUBJECT or found.patient in seen
+            seen.add(found.patient)
+            found = replace(found, folds={"patients": patient_set(found.patient, again)})
+        yield found
 
 
 def _names(raw: Path) -> list[str]:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from pqrst import downloads
-from pqrst.downloads import USUAL, Source
-from pqrst.transport import connect
+from pqrst.downloads import Source
 
 RECORDS, HEADER = "RECORDS", ".hea"
 
@@ -30,7 +29,7 @@ def paths(source: Source, folder: str, ending: str, sums: Mapping[str, str]) -> 
     neither tells.
     """
     found = [name for name in sums if name.startswith(folder) and name.endswith(ending)]
-    root = connect(source, USUAL).folder
+    root = downloads.here(source)
     if not found and root is not None:
         found = [path.relative_to(root).as_posix() for path in (root / folder).rglob(f"*{ending}")]
     return {PurePosixPath(name).name.removesuffix(ending): name for name in sorted(found, reverse=True)}
@@ -54,7 +53,7 @@ def _by_sums(folder: str, sums: Mapping[str, str]) -> list[str]:
 
 
 def _by_sight(source: Source, folder: str) -> list[str]:
-    root = connect(source, USUAL).folder
+    root = downloads.here(source)
     if root is None:
         return []
     paths = [path for depth in ("*", "*/*") for path in (root / folder).glob(f"{depth}{HEADER}")]

@@ -16,7 +16,7 @@ doi:10.13026/34va-7q14; Perez Alday EA, et al., Physiol Meas 41:124003, 2020; Go
 
 import hashlib
 import io
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,16 @@ import numpy as np
 import pandas as pd
 
 from pqrst import challenge, downloads, packs
-from pqrst.arrays import Record
+from pqrst.arrays import Record, or_fault
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _twelve_lead, _wfdb12
-from pqrst.datasets._challenge_files import AGAIN
+from pqrst.datasets import _challenge_files, _wfdb12
+from pqrst.datasets._person import person
+from pqrst.datasets._ptbxl_files import HOST as PTBXL_HOST
+from pqrst.datasets._ptbxl_files import TABLE as PTBXL_TABLE
 from pqrst.errors import DataError, RecordError
+from pqrst.packs import AGAIN
 
 HOST = _challenge_files.HOST
-PTBXL_HOST, PTBXL_TABLE = "https://physionet.org/files/ptb-xl/1.0.3", "ptbxl_database.csv"
 HINT = "complete the source, or leave what it lacks out of databases.challenge2021.sources"
 
 Origin = Literal[
@@ -45,7 +47,7 @@ CLASSES = challenge.CLASSES
 PLACES = {code: place for place, code in enumerate(challenge.CODES)}
 PLACES |= {code: PLACES[kept] for code, kept in challenge.SAME_AS.items()}
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -73,38 +75,31 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     source, sums = _challenge_files.source(base, HOST)
     groups = _challenge_files.groups(source, sums, p.sources, HINT)
     plain = {}
-    table = downloads.Source(f"{base}/ptbxl" if base else PTBXL_HOST, source.kind)
+    table = downloads.at(base, "ptbxl", PTBXL_HOST)
     if "ptb-xl" in p.sources and downloads.exists(table, PTBXL_TABLE):
         plain[PTBXL_TABLE] = table
         sums |= {name: found for name, found in downloads.checksums(table).items() if name == PTBXL_TABLE}
     return packs.fetch(source, groups, dest, scratch / "challenge2021", plain=plain, sums=sums, missing=HINT)
 
 
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings in the files of several sources."""
-    _twelve_lead.write_challenge(dest, n, rng)
-
-
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings source by source, by their names; one that cannot be read is given as its fault."""
     turns = {str(source): turn for turn, source in enumerate(p.sources)}
     with packs.open_all(raw) as files:
-        found: defaultdict[str, list[str]] = defaultdict(list)  # recording -> its paths without ending
-        for file in files.names():
-            source, _, rest = file.removesuffix(".hea").partition("/")
-            if source in turns and file.endswith(".hea"):
-                found[f"{source}/{rest.rpartition('/')[2]}"].append(file.removesuffix(".hea"))
+        found = _challenge_files.headers(files, lambda stem: _called(stem) if stem.partition("/")[0] in turns else "")
         if not found:
             raise RecordError("of the Challenge 2021", f"none of {', '.join(p.sources)} lies in {raw}; {AGAIN}")
         patients, unscored = _patients(files), Counter[str]()
         for name in sorted(found, key=lambda name: (turns[name.partition("/")[0]], name)):
-            try:
-                yield _record(name, found[name], files, patients, unscored)
-            except RecordError as fault:
-                yield fault
+            yield or_fault(_record, name, found[name], files, patients, unscored)
     if unscored:
         most = ", ".join(code for code, _ in unscored.most_common(3))
         log.info("challenge2021: %s mentions of %s codes are not scored: %s ...", unscored.total(), len(unscored), most)
+
+
+def _called(stem: str) -> str:
+    """Call a recording by its source and its own name, whatever folders lie between."""
+    return f"{stem.partition('/')[0]}/{stem.rpartition('/')[2]}"
 
 
 def _patients(files: packs.Packs) -> dict[str, str]:
@@ -122,10 +117,8 @@ def _patients(files: packs.Packs) -> dict[str, str]:
 def _record(
     name: str, stems: Sequence[str], files: packs.Packs, patients: Mapping[str, str], unscored: Counter[str]
 ) -> Record:
-    source, _, own = name.partition("/")
-    stem = _challenge_files.only(name, stems)
-    found = _wfdb12.load(name, files, (f"{stem}.hea", f"{stem}.mat"), AGAIN, some=True)
-    told = _challenge_files.told(found.comments)
+    source = name.partition("/")[0]
+    found, told, quality = _challenge_files.load(name, _challenge_files.only(name, stems), files)
     codes = _challenge_files.codes(name, told)
     unscored.update(code for code in codes if code not in PLACES)
     positive = {PLACES[code] for code in codes if code in PLACES}
@@ -140,10 +133,9 @@ def _record(
         label=tuple(int(place in positive) for place in range(len(CLASSES))),
         folds={"source": source},
         about={
-            "age": _challenge_files.age(told.get("age", "")),
-            "sex": _challenge_files.sex(told.get("sex", "")),
+            **person(told.get("age", ""), told.get("sex", ""))[0],
             "source": source,
             "signal": hashlib.sha256(found.signal.astype("<i2").tobytes()).hexdigest()[:16],
         },
-        quality=(*_wfdb12.quality(found), *(["doubtful_labels"] if own in _challenge_files.DOUBTFUL else [])),
+        quality=quality,
     )

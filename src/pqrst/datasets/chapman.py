@@ -25,7 +25,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,11 +34,12 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record
+from pqrst.arrays import Record, or_fault
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _record_lists, _wfdb12
-from pqrst.datasets._label_tables import AGAIN
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _record_lists, _wfdb12
+from pqrst.datasets._person import person
 from pqrst.errors import DataError, DownloadError, RecordError
+from pqrst.packs import AGAIN
 
 HOST = _challenge_files.HOST
 DATABASE, FOLDER = "Chapman-Shaoxing", "ECGDataDenoised"
@@ -85,7 +86,9 @@ MEASURES: Mapping[str, str] = {
 }
 COLUMNS = ("FileName", "Rhythm", "PatientAge", "Gender", *MEASURES)
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+Reader = Callable[[Mapping[str, str], str, packs.Packs], Record]
+
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -123,15 +126,9 @@ def _fetch_own(own: downloads.Source, table: str, dest: Path, room: Path, p: Par
         raise DownloadError(
             f"{own.shown(FOLDER)}: holds no recording that can be listed; add {TABLE} or {downloads.SUMS}"
         )
-    groups = _challenge_files.by_thousand(stems, ("csv",))
-    optional = [f"{stem}.csv" for stem in stems if p.partial]
-    hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
-    return packs.fetch(own, groups, dest, room, plain={table: own}, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings in the files of the first release, with a table as CSV."""
-    _made_up12.write_chapman(dest, n, rng)
+    return _label_tables.fetch(
+        own, table, stems, "csv", sums=sums, dest=dest, room=room, setting=PARTIAL, partial=p.partial
+    )
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
@@ -143,10 +140,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         kept = _label_tables.there(DATABASE, one_rhythm(table), files, p.partial)
         _tell(table, kept, own)
         for row, tenth in zip(_label_tables.rows(kept), _label_tables.tenths(len(kept)), strict=True):
-            try:
-                yield _without_gaps((_of_csv if own else _of_header)(row, tenth, files), p)
-            except RecordError as fault:
-                yield fault
+            yield or_fault(_read, _of_csv if own else _of_header, row, tenth, files, p)
 
 
 def one_rhythm(table: pd.DataFrame) -> pd.DataFrame:
@@ -232,8 +226,8 @@ def _of_csv(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record:
         raise RecordError(name, f"{row['file']} has {rows} rows of {columns}, not {SAMPLES} of 12; {AGAIN}")
     leads = _floats12.take(name, samples, PER_MV, AGAIN)
     measures = {called: _number(row[column]) for column, called in MEASURES.items()}
-    person = (row["PatientAge"], row["Gender"])
-    return _record(row, tenth, person, measures, signal=leads.signal, quality=leads.quality)
+    who = (row["PatientAge"], row["Gender"])
+    return _record(row, tenth, who, measures, signal=leads.signal, quality=leads.quality)
 
 
 def _number(text: str) -> float:
@@ -247,14 +241,14 @@ def _number(text: str) -> float:
 def _of_header(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record:
     """Read a recording out of the Challenge's files."""
     found, said, quality = _challenge_files.load(row["FileName"], row["file"].removesuffix(".hea"), files, FS)
-    person, none = (said.get("age", ""), said.get("sex", "")), dict.fromkeys(MEASURES.values(), math.nan)
-    return _record(row, tenth, person, none, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
+    who, none = (said.get("age", ""), said.get("sex", "")), dict.fromkeys(MEASURES.values(), math.nan)
+    return _record(row, tenth, who, none, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
 
 
 def _record(
-    row: Mapping[str, str], tenth: str, person: tuple[str, str], measures: Mapping[str, float], **more: Any
+    row: Mapping[str, str], tenth: str, who: tuple[str, str], measures: Mapping[str, float], **more: Any
 ) -> Record:
-    about, numbers = _label_tables.person(*person)
+    about, numbers = person(*who)
     return Record(
         record=row["FileName"],
         patient=row["FileName"],
@@ -268,8 +262,9 @@ def _record(
     )
 
 
-def _without_gaps(record: Record, p: Params) -> Record:
-    """Give a recording on, unless it has samples that are no numbers and those count as a fault."""
+def _read(of: Reader, row: Mapping[str, str], tenth: str, files: packs.Packs, p: Params) -> Record:
+    """Read a recording; one with samples that are no numbers is a fault where those count as one."""
+    record = of(row, tenth, files)
     if p.nan == "fault" and any(flag.startswith(("gaps:", "missing:")) for flag in record.quality):
         raise RecordError(record.record, "it has samples that are no numbers; set databases.chapman.nan to zero")
     return record

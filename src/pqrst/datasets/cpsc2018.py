@@ -27,11 +27,12 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record
+from pqrst.arrays import Record, or_fault
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _mat5, _record_lists, _wfdb12
-from pqrst.datasets._label_tables import AGAIN
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _mat5, _record_lists, _wfdb12
+from pqrst.datasets._person import person
 from pqrst.errors import DataError, RecordError
+from pqrst.packs import AGAIN
 
 HOST = _challenge_files.HOST
 DATABASE, COLLECTION, REFERENCE = "CPSC 2018", "cpsc_2018", "REFERENCE.csv"
@@ -58,7 +59,7 @@ CODES: Mapping[str, int] = {
 PUBLISHED_ROWS = 6877
 PUBLISHED: Mapping[str, int] = dict(zip(CLASSES, (918, 976, 686, 179, 1533, 532, 607, 784, 185), strict=True))
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,9 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     found = _record_lists.paths(own, "", ".mat", sums)
     # TrainingSet1 and its like, where the files lie as they were packed, else all beside the table
     stems = [found.get(name, f"{name}.mat").removesuffix(".mat") for name in table["Recording"]]
-    groups = _challenge_files.by_thousand(stems, ("mat",))
-    optional = [f"{stem}.mat" for stem in stems if p.partial]
-    hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
-    return packs.fetch(own, groups, dest, room, plain={REFERENCE: own}, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings of one label, and some of two or three, in the challenge's own files."""
-    _made_up12.write_cpsc2018(dest, n, rng)
+    return _label_tables.fetch(
+        own, REFERENCE, stems, "mat", sums=sums, dest=dest, room=room, setting=PARTIAL, partial=p.partial
+    )
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
@@ -101,10 +96,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         _tell(table, kept)
         kept = _label_tables.there(DATABASE, kept, files, p.partial)
         for row, tenth in zip(_label_tables.rows(kept), _label_tables.tenths(len(kept)), strict=True):
-            try:
-                yield (_of_struct if own else _of_header)(row, tenth, files)
-            except RecordError as fault:
-                yield fault
+            yield or_fault(_of_struct if own else _of_header, row, tenth, files)
 
 
 def one_label(table: pd.DataFrame) -> pd.DataFrame:
@@ -181,12 +173,12 @@ def _cell(value: np.ndarray | str) -> str:
 def _of_header(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record:
     """Read a recording out of the Challenge's files."""
     found, said, quality = _challenge_files.load(row["Recording"], row["file"].removesuffix(".hea"), files, FS)
-    person = (said.get("age", ""), said.get("sex", ""))
-    return _record(row, tenth, person, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
+    who = (said.get("age", ""), said.get("sex", ""))
+    return _record(row, tenth, who, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
 
 
-def _record(row: Mapping[str, str], tenth: str, person: tuple[str, str], **more: Any) -> Record:
-    about, numbers = _label_tables.person(*person)
+def _record(row: Mapping[str, str], tenth: str, who: tuple[str, str], **more: Any) -> Record:
+    about, numbers = person(*who)
     return Record(
         record=row["Recording"],
         patient="",

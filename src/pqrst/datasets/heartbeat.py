@@ -20,7 +20,6 @@ import pandas as pd
 
 from pqrst.arrays import Marks, Record
 from pqrst.datasets import _kaggle, _mitbih
-from pqrst.datasets._mitbih import synthesize
 from pqrst.errors import RecordError
 
 TASK = "single"
@@ -31,7 +30,7 @@ SYMBOLS = (
 )
 TEST_ROWS = Path(__file__).with_name("heartbeat_test_rows.csv.gz")
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)

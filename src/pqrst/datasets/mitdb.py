@@ -15,7 +15,6 @@ from typing import Any
 
 from pqrst.arrays import Record
 from pqrst.datasets import _mitbih
-from pqrst.datasets._mitbih import synthesize
 from pqrst.errors import RecordError
 
 TASK = "single"
@@ -23,7 +22,7 @@ CLASSES = ("Normal", "Abnormal")
 
 SYMBOLS = dict.fromkeys("N.", 0) | dict.fromkeys("LRBAaJSVrFejnE/fQ?", 1)
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ Schaeffter T, Samek W, IEEE J Biomed Health Inform 25(5):1519-1528, 2021.
 
 import ast
 import csv
-import io
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,20 +23,23 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import LabelTask, Record
+from pqrst.arrays import LabelTask, Record, or_fault
 from pqrst.console import log
-from pqrst.datasets import _twelve_lead, _wfdb12
-from pqrst.errors import DataError, RecordError
+from pqrst.datasets import _label_tables, _wfdb12
+from pqrst.datasets._person import person
+from pqrst.datasets._ptbxl_files import HOST, TABLE
+from pqrst.errors import RecordError
+from pqrst.packs import AGAIN
 
-HOST = "https://physionet.org/files/ptb-xl/1.0.3"
-TABLE, PUBLISHED_STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
-PARTIAL, AGAIN = "databases.ptbxl.partial", "download the database again"
+DATABASE, PUBLISHED_STATEMENTS = "PTB-XL", "scp_statements.csv"
+PARTIAL = "databases.ptbxl.partial"
 ENDINGS = {100: "lr", 500: "hr"}  # Hz -> of the table's column, and of the files' names
 COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_lr", "filename_hr")
 # the official table has these columns as text; a reduced one says 0 or 1 under the name with _present
 PACEMAKER, PACED = "pacemaker", "ja, pacemaker"  # no other text of that column counts
 NOTES = (PACEMAKER, "baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats")
-OVER_89, OVER_89_YEARS = 300, 90.0  # what the table says of people older than 89, and what a network is told
+OTHERS = ("device", *NOTES, *(f"{name}_present" for name in NOTES))
+SEXES = {"0": "male", "1": "female"}
 LONGEST_CODES = 10_000  # characters
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 # statements that no report gives a likelihood above 0
@@ -77,7 +78,7 @@ LABEL_TASKS: Mapping[str, LabelTask] = {
     "likelihood": LabelTask({code: (code,) for code in CLASSES if code not in WITHOUT_LIKELIHOOD}, least=2),
 }
 
-__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records", "synthesize"]
+__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records"]
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,23 @@ class Params:
 
 def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, Any]:
     """Fetch the tables, and the signals of one rate packed by the thousand, from the host or the mirror at `base`."""
-    source = downloads.Source(f"{base}/ptbxl", "mirror") if base else downloads.Source(HOST, "host")
-    table = _table(downloads.read_text(source, TABLE).encode())
+    source = downloads.at(base, "ptbxl", HOST)
+    content = downloads.read_text(source, TABLE).encode()
+    table = _ordered(_label_tables.read(DATABASE, TABLE, content, COLUMNS, OTHERS))
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for stem in table[f"filename_{ENDINGS[p.rate]}"]:
         groups[stem.rpartition("/")[0] or "records"] += [f"{stem}.hea", f"{stem}.dat"]
     optional = [PUBLISHED_STATEMENTS, *(name for names in groups.values() for name in names if p.partial)]
-    hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
     plain = {TABLE: source, PUBLISHED_STATEMENTS: source}
-    told = packs.fetch(source, groups, dest, scratch / "ptbxl", plain=plain, optional=optional, missing=hint)
+    told = packs.fetch(
+        source,
+        groups,
+        dest,
+        scratch / "ptbxl",
+        plain=plain,
+        optional=optional,
+        missing=_label_tables.where_missing(PARTIAL),
+    )
     if "missing" in told:
         log.warning(
             "ptbxl: %s files that belong to the table's %s recordings are not there", told["missing"], len(table)
@@ -106,28 +115,16 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     return told
 
 
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings of 10 s in this database's own files."""
-    _twelve_lead.write_ptbxl(dest, n, rng)
-
-
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings in the order of their numbers; one that cannot be read is given as its fault."""
     absent = 0
     with packs.open_all(raw) as files:
-        try:
-            table = _table(files.read(TABLE))
-        except (FileNotFoundError, DataError):
-            raise RecordError("of PTB-XL", f"{TABLE} is missing or damaged; {AGAIN}") from None
-        for values in table.itertuples(index=False, name=None):
-            row = dict(zip(table.columns, values, strict=True))
+        table = _ordered(_label_tables.load(DATABASE, files, TABLE, COLUMNS, OTHERS))
+        for row in _label_tables.rows(table):
             if p.partial and not _lies_in(files, row[f"filename_{ENDINGS[p.rate]}"]):
                 absent += 1
                 continue
-            try:
-                yield _record(row, files, p)
-            except RecordError as fault:
-                yield fault
+            yield or_fault(_record, row, files, p)
         if absent:
             log.info("ptbxl: %s of %s recordings are not there at %s Hz", absent, len(table), p.rate)
 
@@ -136,24 +133,18 @@ def _lies_in(files: packs.Packs, stem: str) -> bool:
     return any(f"{stem}.{ending}" in files for ending in ("hea", "dat"))
 
 
-def _table(content: bytes) -> pd.DataFrame:
-    """Read the table of recordings as text, in the order of their numbers."""
-    wanted = {*COLUMNS, "device", *NOTES, *(f"{name}_present" for name in NOTES)}
-    try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
-        missing = [name for name in COLUMNS if name not in table]
-        missing += [name for name in NOTES if name not in table and f"{name}_present" not in table]
-        order = [] if missing else [int(number) for number in table["ecg_id"]]
-    except ValueError:  # pandas' own parser errors are of this kind
-        raise RecordError("of PTB-XL", f"{TABLE} is no table of recordings; {AGAIN}") from None
-    if missing or not order or len(set(order)) < len(order):
-        fault = f"has no column {missing[0]!r}" if missing else "names no recording, or one of them twice"
-        raise RecordError("of PTB-XL", f"{TABLE} {fault}; {AGAIN}")
-    return table.iloc[np.argsort(order)].reset_index(drop=True)
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Hold the table to its notes, and bring its recordings into the order of their numbers."""
+    missing = [name for name in NOTES if name not in table and f"{name}_present" not in table]
+    numbers = [number for text in table["ecg_id"] if (number := _label_tables.whole(text)) is not None]
+    if missing or len(set(numbers)) < len(table):
+        fault = f"has no column {missing[0]!r}" if missing else "does not number its recordings, each once"
+        raise RecordError(f"of {DATABASE}", f"{TABLE} {fault}; {AGAIN}")
+    return table.assign(ecg_id=[f"{number:05d}" for number in numbers]).iloc[np.argsort(numbers)]
 
 
 def _record(row: Mapping[str, str], files: packs.Packs, p: Params) -> Record:
-    name, stem = f"{int(row['ecg_id']):05d}", row[f"filename_{ENDINGS[p.rate]}"]
+    name, stem = row["ecg_id"], row[f"filename_{ENDINGS[p.rate]}"]
     for file in (f"{stem}.hea", f"{stem}.dat"):
         if file not in files:
             raise RecordError(name, f"{file} is missing; {AGAIN}, or set {PARTIAL} to true if the source has it not")
@@ -163,8 +154,7 @@ def _record(row: Mapping[str, str], files: packs.Packs, p: Params) -> Record:
     fold, patient = _whole(row, "strat_fold", name), _whole(row, "patient_id", name)
     if not 1 <= fold <= 10:
         raise RecordError(name, f"{TABLE} says fold {fold} of it, not one from 1 to 10; {AGAIN}")
-    age, about_age = _age(row, name)
-    sex = {"0": "male", "1": "female"}.get(row["sex"].removesuffix(".0"), "")
+    told, numbers = _person(row, name)
     return Record(
         record=name,
         patient=str(patient),
@@ -175,8 +165,8 @@ def _record(row: Mapping[str, str], files: packs.Packs, p: Params) -> Record:
         zero=found.zero,
         label=labels(row["scp_codes"], name),
         folds={"official": str(fold)},
-        about={"age": about_age, "sex": sex} | ({"device": " ".join(row["device"].split())} if "device" in row else {}),
-        numbers={"age": age, "male": {"male": 1.0, "female": 0.0}.get(sex, math.nan)} | _notes(row),
+        about=told | ({"device": " ".join(row["device"].split())} if "device" in row else {}),
+        numbers=numbers | _notes(row),
         quality=_wfdb12.quality(found),
     )
 
@@ -201,26 +191,19 @@ def labels(codes: str, record: str = "of PTB-XL") -> tuple[int, ...]:
 
 
 def _whole(row: Mapping[str, str], column: str, record: str) -> int:
-    """Read a whole number, which the table may write with .0 behind it."""
-    try:
-        value = float(row[column])
-        if value == int(value):
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise RecordError(record, f"{TABLE} says {row[column][:20]!r} as its {column}, no whole number; {AGAIN}")
+    number = _label_tables.whole(row[column])
+    if number is None:
+        raise RecordError(record, f"{TABLE} says {row[column][:20]!r} as its {column}, no whole number; {AGAIN}")
+    return number
 
 
-def _age(row: Mapping[str, str], record: str) -> tuple[float, str]:
-    """Give an age in years, not a number where unknown, with what is told of it."""
-    if not row["age"]:
-        return math.nan, ""
-    age = _whole(row, "age", record)
-    if age == OVER_89:
-        return OVER_89_YEARS, ">89"
-    if not 0 <= age <= 130:
-        raise RecordError(record, f"{TABLE} says that the person is {age} years old; {AGAIN}")
-    return float(age), str(age)
+def _person(row: Mapping[str, str], record: str) -> tuple[dict[str, str], dict[str, float]]:
+    """Give what is told of a person and their numbers; an age that is there but cannot be is a fault."""
+    told, numbers = person(row["age"], SEXES.get(row["sex"].removesuffix(".0"), ""))
+    if row["age"] and (_label_tables.whole(row["age"]) is None or not told["age"]):
+        fault = f"{TABLE} says that the person is {row['age'][:20]} years old, no whole number that can be"
+        raise RecordError(record, f"{fault}; {AGAIN}")
+    return told, numbers
 
 
 def _notes(row: Mapping[str, str]) -> dict[str, float]:

@@ -30,11 +30,12 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record
+from pqrst.arrays import Record, or_fault
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _made_up12, _record_lists, _wfdb12
-from pqrst.datasets._label_tables import AGAIN
+from pqrst.datasets import _floats12, _label_tables, _record_lists, _wfdb12
+from pqrst.datasets._person import person
 from pqrst.errors import DataError, DownloadError, RecordError
+from pqrst.packs import AGAIN
 
 DATABASE, TABLE, FOLDER, KEY = "SPH", "metadata.csv", "records", "ecg"
 PARTIAL = "databases.sph.partial"
@@ -54,7 +55,7 @@ CLASSES = tuple(PUBLISHED)
 PLACES = {code: place for place, code in enumerate(CLASSES)}
 RARE = ("80", "54", "51", "83", "102", "88", "140", "31", "152")  # what the second variant leaves out
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records", "synthesize"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,9 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
     table = _label_tables.read(DATABASE, TABLE, downloads.read_text(source, TABLE).encode(), COLUMNS)
     found = _record_lists.paths(source, "", ".h5", sums)
     stems = [found.get(name, f"{FOLDER}/{name}.h5").removesuffix(".h5") for name in table["ECG_ID"]]
-    groups = _challenge_files.by_thousand(stems, ("h5",))
-    optional = [f"{stem}.h5" for stem in stems if p.partial]
-    hint = f"complete the source, or set {PARTIAL} to true to take the recordings that are there"
-    plain = {TABLE: source}
-    return packs.fetch(source, groups, dest, scratch / "sph", plain=plain, sums=sums, optional=optional, missing=hint)
-
-
-def synthesize(dest: Path, n: int, rng: np.random.Generator, _minutes: float) -> None:
-    """Write `n` made-up recordings that are kept, and some that each rule leaves out, in the database's own files."""
-    _made_up12.write_sph(dest, n, rng)
+    return _label_tables.fetch(
+        source, TABLE, stems, "h5", sums=sums, dest=dest, room=scratch / "sph", setting=PARTIAL, partial=p.partial
+    )
 
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
@@ -98,10 +92,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         chosen = chosen.assign(file=[found.get(f"{name}.h5", f"{FOLDER}/{name}.h5") for name in chosen["ECG_ID"]])
         chosen = _label_tables.there(DATABASE, chosen, files, p.partial)
         for row, folds in zip(_label_tables.rows(chosen), memberships(chosen), strict=True):
-            try:
-                yield _record(row, folds, files)
-            except RecordError as fault:
-                yield fault
+            yield or_fault(_record, row, folds, files)
 
 
 def one_code(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +146,7 @@ def _record(row: Mapping[str, str], folds: Mapping[str, str], files: packs.Packs
         raise RecordError(name, f"{TABLE} names no patient of it; {AGAIN}")
     _label_tables.need(name, row["file"], files, PARTIAL)
     leads = _floats12.take(name, _samples(row, files), 1, AGAIN)
-    about, numbers = _label_tables.person(row["Age"], row["Sex"])
+    about, numbers = person(row["Age"], row["Sex"])
     return Record(
         record=name,
         patient=row["Patient_ID"],

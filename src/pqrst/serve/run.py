@@ -1,7 +1,7 @@
 """Start the server: a trained run opened, examples made up, uvicorn listening."""
 
 import tempfile
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,14 +9,16 @@ import numpy as np
 import torch
 import uvicorn
 
-from pqrst import catalog, export
+from pqrst import catalog, export, prediction
 from pqrst.arrays import Record
+from pqrst.artifact import Contract
 from pqrst.console import log
-from pqrst.errors import SettingsError
+from pqrst.errors import PqrstError, SettingsError
 from pqrst.serve.app import build
 from pqrst.serve.limits import Limits
 
-EXAMPLES = (("minute", 1.0), ("half-hour", 30.0))  # name, minutes
+MINUTES = (1.0, 30.0)  # that examples last
+CALLED = {60: "minute", 1800: "half-hour"}  # seconds -> what an example is called
 EXAMPLE_SEED = 7
 GRACE = 5  # seconds that answers under way get when the server is told to stop
 
@@ -29,15 +31,27 @@ class Place:
     port: int
 
 
-def examples() -> Mapping[str, Record]:
-    """Make up recordings in the format of MIT-BIH, and read them as any other."""
-    mitdb, made = catalog.load("datasets", "mitdb"), {}
-    for name, minutes in EXAMPLES:
-        with tempfile.TemporaryDirectory() as folder:
-            mitdb.synthesize(Path(folder), 1, np.random.default_rng(EXAMPLE_SEED), minutes)
-            record = next(mitdb.records(Path(folder), mitdb.Params()))
-        made[name] = replace(record, record=name, signal=record.in_units(), gain=None, zero=None, marks=None)
+def examples(contract: Contract) -> dict[str, Record]:
+    """Make up recordings of the database that a run learned, and keep those that it can be asked about."""
+    database = contract.provenance.get("database", "")
+    made = {}
+    for minutes in MINUTES if database in catalog.names("made_up") else ():
+        record = _made_up(database, minutes)
+        seconds = round(record.signal.shape[1] / record.fs)
+        record = replace(record, record=CALLED.get(seconds, f"{seconds}-seconds"))
+        with suppress(PqrstError):
+            prediction.prepare(record, contract, {})
+            made[record.record] = record
     return made
+
+
+def _made_up(database: str, minutes: float) -> Record:
+    """Make up one recording, as long as that where its database says nothing else, and read it as any other; in mV."""
+    reader = catalog.load("datasets", database)
+    with tempfile.TemporaryDirectory() as folder:
+        catalog.load("made_up", database).write(Path(folder), 1, np.random.default_rng(EXAMPLE_SEED), minutes)
+        record = next(iter(reader.records(Path(folder), reader.Params())))
+    return replace(record, signal=record.in_units(), gain=None, zero=None, marks=None)
 
 
 def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", threads: int = 1) -> None:
@@ -46,7 +60,7 @@ def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", thread
         raise SettingsError(f"--port must lie between 0 and 65535, got {place.port}")
     torch.set_num_threads(threads)
     predictor = export.open_run(model, device, threads)
-    app = build(predictor, examples(), limits)
+    app = build(predictor, examples(predictor.contract), limits)
     log.info("run %s listens at http://%s:%s; no medical device", predictor.contract.run, place.host, place.port)
     uvicorn.run(
         app, host=place.host, port=place.port, log_level="warning", server_header=False,

@@ -1,8 +1,9 @@
-"""Made-up recordings in MIT-BIH's own file format, so that a demo goes through the reader of the real ones.
+"""Made-up recordings of two leads in MIT-BIH's own files.
 
 A beat is a sum of Gaussian waves, as in McSharry et al., "A dynamical model for generating synthetic electrocardiogram
 signals", IEEE Trans. Biomed. Eng. 50 (2003) 289, here on the time axis. Each wave is a vector in the body that both leads
-project, as in Sameni et al., "Multichannel ECG and noise modeling", EURASIP J. Adv. Signal Process. (2007) 043407.
+project, as in Sameni et al., "Multichannel ECG and noise modeling", EURASIP J. Adv. Signal Process. (2007) 043407. `_dipole` draws beats likewise for
+twelve leads; the two are kept apart, since joining them would change every made-up number.
 """
 
 import math
@@ -15,7 +16,8 @@ import wfdb
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from pqrst.arrays import file_digest
+from pqrst.arrays import write_text
+from pqrst.made_up._files import MADE_UP, lines, write_sums
 
 FS = 360  # Hz
 LEADS = ("MLII", "V1")
@@ -97,7 +99,7 @@ class Beats:
     paced: np.ndarray  # (beats,) bool, whether the pacemaker leads
 
 
-def write_mitbih(dest: Path, records: int, minutes: float, rng: np.random.Generator) -> None:
+def write(dest: Path, records: int, rng: np.random.Generator, minutes: float) -> None:
     """Write recordings of made-up subjects; of four or more, the last two are of one subject, as 201 and 202 are."""
     dest.mkdir(parents=True, exist_ok=True)
     seeds = rng.integers(2**63, size=(records, 2))
@@ -106,14 +108,9 @@ def write_mitbih(dest: Path, records: int, minutes: float, rng: np.random.Genera
         person = min(number, records - 2) if records > 3 else number
         subject = _subject(person, np.random.default_rng(seeds[person, 0]))
         _write_record(dest, name, subject, round(minutes * 60 * FS), np.random.default_rng(seeds[number, 1]))
-    _write_lines(dest / "RECORDS", names)
-    _write_lines(dest / "ANNOTATORS", ["atr\tSYNTHETIC beat, rhythm and signal quality annotations"])
-    files = ["ANNOTATORS", "RECORDS", *(f"{name}.{suffix}" for name in names for suffix in ("atr", "dat", "hea"))]
-    _write_lines(dest / "SHA256SUMS.txt", [f"{file_digest(dest / file)} {file}" for file in files])
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    write_text(dest / "RECORDS", lines(names))
+    write_text(dest / "ANNOTATORS", lines(["atr\tSYNTHETIC beat, rhythm and signal quality annotations"]))
+    write_sums(dest, ["ANNOTATORS", "RECORDS", *(f"{name}.{end}" for name in names for end in ("atr", "dat", "hea"))])
 
 
 def _subject(number: int, rng: np.random.Generator) -> Subject:
@@ -198,7 +195,7 @@ def _write_record(dest: Path, name: str, subject: Subject, length: int, rng: np.
     record = wfdb.Record(
         record_name=name, n_sig=two, fs=FS, sig_name=list(LEADS), units=["mV"] * two, fmt=["212"] * two,
         adc_gain=[GAIN] * two, baseline=[ZERO] * two, adc_res=[BITS] * two, adc_zero=[ZERO] * two, d_signal=digital,
-        comments=["SYNTHETIC: made by pqrst out of random numbers; no person was recorded",
+        comments=[MADE_UP,
                   f"subject: {subject.name}", f"age: {subject.age}", f"sex: {subject.sex}"],
     )  # fmt: skip
     record.set_d_features()

@@ -13,8 +13,8 @@ from types import MappingProxyType
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from pqrst.datasets._rhythms import Events, events
-from pqrst.datasets._waves import LATE, TIME, VECTOR, WIDTH, Heart, heart
+from pqrst.made_up._rhythms import Events, events
+from pqrst.made_up._waves import LATE, TIME, VECTOR, WIDTH, Heart, heart
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 FS = 500.0  # Hz

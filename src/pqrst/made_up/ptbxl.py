@@ -1,14 +1,41 @@
-"""Who the made-up patients are: statements dealt from decks, so that a small database holds what is common on every side."""
+"""A made-up PTB-XL: recordings of 10 s at both rates, and patients dealt so that a small one holds what is common on every side."""
 
+import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from pathlib import Path
 
 import numpy as np
 
-from pqrst.datasets._dipole import Person
+from pqrst import catalog
+from pqrst.arrays import write_text
+from pqrst.filters import resampled
+from pqrst.made_up import _wfdb
+from pqrst.made_up._decks import person
+from pqrst.made_up._dipole import FS, LEADS, Person, signal
+from pqrst.made_up._files import MADE_UP, lines, write_sums, write_table
 
-# Cards of PTB-XL, the common ones first: the statements about one person
+STATEMENTS = catalog.PACKAGE / "datasets" / "ptbxl_statements.csv"
+OLD, OLDER = 89, 300  # years; PTB-XL calls those who are older than OLD OLDER
+LOW_FS = 100.0  # Hz, of PTB-XL's smaller files
+COLUMNS: tuple[str, ...] = ("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes")
+COLUMNS += ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
+COLUMNS += ("strat_fold", "filename_lr", "filename_hr")
+# columns of scp_statements.csv after the code, in their order; those that ptbxl_statements.csv does not have stay empty
+STATEMENT_COLUMNS: tuple[str, ...] = (
+    "description",
+    "diagnostic",
+    "form",
+    "rhythm",
+    "diagnostic_class",
+    "diagnostic_subclass",
+)
+STATEMENT_COLUMNS += ("Statement Category", "SCP-ECG Statement Description", "AHA code", "aECG REFID")
+STATEMENT_COLUMNS += ("CDISC Code", "DICOM Code")
+
+# Cards, the common ones first: the statements about one person
 NORMAL = "NORM, NORM, NORM LVOLT, NORM, NORM PVC, NORM ABQRS, NORM, NORM PAC, NORM NT_, NORM LPR"
 INFARCTION = (
     "IMI ABQRS, ASMI, IMI QWAVE, ASMI INVT, ILMI ABQRS, AMI, IMI LAFB, ALMI ABQRS, ASMI IMI, IMI 1AVB, LMI, "
@@ -30,20 +57,7 @@ RHYTHM = "NORM SARRH, NST_ AFIB, SVARR, AFLT, BIGU PVC, STACH PVC, SVTAC, PSVT, 
 # what goes on in the atria leaves no room for fibrillation
 ATRIAL = {"1AVB", "2AVB", "3AVB", "LAO/LAE", "RAO/RAE", "WPW", "LPR", "PAC"}
 DEGREES = {"2AVB", "3AVB"}  # these set the rate by themselves
-
-# Cards of the Challenge, with some labels that PTB-XL has no statement for; their number is prime, so that each source gets others
-CHALLENGE = (
-    "SR, AFIB, SBRAD, STACH, SR CRBBB, SR INVT, SR LNGQT, NST_, SBRAD LVH, SR CLBBB, AFIB PVC, SR IRBBB RAD, "
-    "AFLT NT_, SBRAD LVOLT RAD, SBRAD 1AVB INVT, SR LPR, SR QWAVE PRWP, PACE LAD, STACH PAC, SR BBB, SR LAD LAFB, "
-    "SR NDT, PACE, BRADY, SR PVC, IMI QWAVE SR, SR LVOLT, SR LAD LVH, SR IVCD, STACH 1AVB, STACH NDT, ASMI PRWP, "
-    "SARRH, SR PAC, SR 1AVB, SARRH PVC, AFIB CRBBB, SARRH IRBBB, AFLT, SBRAD NT_, ISC_ STD_ SR"
-)
-
-RHYTHMS = {"SR", "STACH", "SBRAD", "BRADY", "SARRH", "AFIB", "AFLT", "PACE", "SVARR", "BIGU", "TRIGU", "SVTAC", "PSVT"}
-FORMS = {"ABQRS", "VCLVH", "QWAVE", "LVOLT", "HVOLT", "LPR", "PVC", "PAC", "PRC(S)"}
-FORMS |= {"STD_", "STE_", "LOWT", "NT_", "INVT", "TAB_"}
-# how often the cardiologists of PTB-XL gave a statement no likelihood; always for other rhythms and forms
-NO_LIKELIHOOD = {"PACE": 0.02, "PSVT": 0, "AFLT": 0.25, "AFIB": 0.95, "BIGU": 0.7, "PVC": 0.1, "PAC": 0.9, "NST_": 0.25}
+HAND = 6  # cards with which a side has the five superclasses and five rhythms
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,69 @@ class Case:
     fold: int
 
 
-def ptbxl_cases(records: int, rng: np.random.Generator) -> list[Case]:
+def write(dest: Path, records: int, rng: np.random.Generator, _minutes: float) -> None:
+    """Write recordings of made-up patients as PTB-XL; of four or more, the last two are of one patient."""
+    cases = deal(records, rng)
+    seeds = rng.integers(2**63, size=records)
+    rows = []
+    for number, (case, seed) in enumerate(zip(cases, seeds, strict=True), 1):
+        high = signal(case.person, np.random.default_rng(seed))
+        folder = f"{number // 1000 * 1000:05d}"
+        low_name, high_name = f"records100/{folder}/{number:05d}_lr", f"records500/{folder}/{number:05d}_hr"
+        _write_wfdb(dest / low_name, resampled(high, FS, LOW_FS), LOW_FS)
+        _write_wfdb(dest / high_name, high, FS)
+        rows.append(_row(number, case, low_name, high_name))
+    write_table(dest / "ptbxl_database.csv", COLUMNS, rows)
+    write_table(dest / "scp_statements.csv", ("", *STATEMENT_COLUMNS), _statements())
+    names = [row[column] for column in ("filename_lr", "filename_hr") for row in rows]
+    write_text(dest / "RECORDS", lines(names))
+    write_sums(dest)
+
+
+def _write_wfdb(path: Path, millivolts: np.ndarray, fs: float) -> None:
+    """Write one recording in format 16, a header and its samples."""
+    steps = _wfdb.steps(millivolts, 1000, 0)
+    leads = [lead.replace("a", "A") for lead in LEADS]
+    first = f"{path.name} {len(leads)} {fs:g} {steps.shape[1]}"
+    described = _wfdb.lead_lines(f"{path.name}.dat 16 1000.0(0)/mV", steps, leads, 0)
+    write_text(path.with_suffix(".hea"), lines([first, *described, f"# {MADE_UP}"]))
+    path.with_suffix(".dat").write_bytes(steps.T.tobytes())
+
+
+def _row(number: int, case: Case, low_name: str, high_name: str) -> dict[str, str]:
+    """Give a recording's row in the table of PTB-XL."""
+    one, codes = case.person, case.person.statements
+    premature = [said for code, said in (("PVC", "VES"), ("PAC", "SVES"), ("PRC(S)", "ES")) if code in codes]
+    return {
+        "ecg_id": str(number),
+        "patient_id": f"{case.patient:.1f}",
+        "age": "" if math.isnan(one.age) else f"{OLDER if one.age > OLD else one.age:.1f}",
+        "sex": str(one.sex),
+        "site": "0.0",
+        "device": "SYNTHETIC",
+        "scp_codes": str(dict(codes)),
+        **one.trouble,
+        "extra_beats": ",".join(premature),
+        "pacemaker": "ja, pacemaker" if "PACE" in codes else "",
+        "strat_fold": str(case.fold),
+        "filename_lr": low_name,
+        "filename_hr": high_name,
+    }
+
+
+def _statements() -> list[dict[str, str]]:
+    """Give the rows of scp_statements.csv."""
+    with STATEMENTS.open(encoding="utf-8", newline="") as file:
+        known = list(csv.DictReader(file))
+    numbers = ("diagnostic", "form", "rhythm")
+    return [
+        {"": row.pop("code")}
+        | {key: f"{float(cell):.1f}" if cell and key in numbers else cell for key, cell in row.items()}
+        for row in known
+    ]
+
+
+def deal(records: int, rng: np.random.Generator) -> list[Case]:
     """Deal the recordings of a small PTB-XL; of four or more, the last two are of one patient."""
     again = max(1, records // 9) if records > 3 else 0
     patients = records - again
@@ -77,9 +153,6 @@ def _folds(patients: int) -> list[int]:
         return [1, 9, 10, 2, 3, 4, 5, 6, 7][:patients]
     held = min(max(HAND, round(patients / 10)), (patients - 8) // 2)
     return [9] * held + [10] * held + list(islice(cycle(range(1, 9)), patients - 2 * held))
-
-
-HAND = 6  # cards with which a side has the five superclasses and five rhythms
 
 
 def _cards(folds: Sequence[int], rng: np.random.Generator) -> list[str]:
@@ -115,33 +188,3 @@ def _with_rhythms(cards: Sequence[str], rhythms: Sequence[str], rng: np.random.G
 
 def _clash(codes: set[str], rhythm: str) -> bool:
     return (rhythm == "AFIB" and bool(codes & ATRIAL)) or (rhythm != "SR" and bool(codes & DEGREES))
-
-
-def person(card: str, rng: np.random.Generator) -> Person:
-    """Draw somebody for a card's statements."""
-    codes = card.split()
-    age, spread = (50, 17) if "NORM" in codes else (67, 12)
-    return Person(
-        age=float(np.clip(round(rng.normal(age, spread)), 17, 97)),
-        sex=int(rng.integers(2)),
-        statements={code: _likelihood(code, rng) for code in codes},
-        seed=int(rng.integers(2**63)),
-        trouble=_trouble(rng),
-    )
-
-
-def _likelihood(code: str, rng: np.random.Generator) -> float:
-    """Draw how sure the cardiologist was, 0 where that was not stated."""
-    if rng.random() < NO_LIKELIHOOD.get(code, code in RHYTHMS | FORMS):
-        return 0.0
-    certain = code in RHYTHMS | FORMS
-    return 100.0 if certain else float(rng.choice([100, 80, 50, 35, 15], p=[0.70, 0.08, 0.14, 0.04, 0.04]))
-
-
-def _trouble(rng: np.random.Generator) -> dict[str, str]:
-    """Draw what is wrong with the recording, as PTB-XL's columns say it."""
-    shares = {"baseline_drift": 0.07, "static_noise": 0.12, "burst_noise": 0.03, "electrodes_problems": 0.02}
-    found = {column: "alles" for column, share in shares.items() if rng.random() < share}
-    if "electrodes_problems" in found:
-        found["electrodes_problems"] = f"V{rng.integers(1, 7)}"
-    return found

@@ -1,40 +1,27 @@
-"""Made-up recordings of twelve leads in PTB-XL's and the Challenge's own files, so that a demo goes through the real readers."""
+"""A made-up Challenge 2021: recordings of its eight sources, each in the style of its files, with what is odd in the real ones."""
 
-import csv
-import io
-import math
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from pathlib import Path
 
 import numpy as np
 
-from pqrst.arrays import file_digest, write_text
-from pqrst.datasets._decks import CHALLENGE, Case, person, ptbxl_cases
-from pqrst.datasets._dipole import FS, LEADS, Person, signal
-from pqrst.filters import resampled
+from pqrst.arrays import write_text
+from pqrst.made_up import _wfdb
+from pqrst.made_up._decks import person
+from pqrst.made_up._dipole import FS, LEADS, Person, signal
+from pqrst.made_up._files import MADE_UP, lines, write_sums
 
-STATEMENTS = Path(__file__).with_name("ptbxl_statements.csv")
-MADE_UP = "SYNTHETIC: made by pqrst out of random numbers; no person was recorded"
-OLD, OLDER = 89, 300  # years; PTB-XL calls those who are older than OLD OLDER
-LOW_FS = 100.0  # Hz, of PTB-XL's smaller files
-PTBXL_COLUMNS: tuple[str, ...] = ("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes")
-PTBXL_COLUMNS += ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
-PTBXL_COLUMNS += ("strat_fold", "filename_lr", "filename_hr")
-# columns of scp_statements.csv after the code, in their order; those that ptbxl_statements.csv does not have stay empty
-STATEMENT_COLUMNS: tuple[str, ...] = (
-    "description",
-    "diagnostic",
-    "form",
-    "rhythm",
-    "diagnostic_class",
-    "diagnostic_subclass",
+# With some labels that PTB-XL has no statement for; their number is prime, so that each source gets others
+CARDS = (
+    "SR, AFIB, SBRAD, STACH, SR CRBBB, SR INVT, SR LNGQT, NST_, SBRAD LVH, SR CLBBB, AFIB PVC, SR IRBBB RAD, "
+    "AFLT NT_, SBRAD LVOLT RAD, SBRAD 1AVB INVT, SR LPR, SR QWAVE PRWP, PACE LAD, STACH PAC, SR BBB, SR LAD LAFB, "
+    "SR NDT, PACE, BRADY, SR PVC, IMI QWAVE SR, SR LVOLT, SR LAD LVH, SR IVCD, STACH 1AVB, STACH NDT, ASMI PRWP, "
+    "SARRH, SR PAC, SR 1AVB, SARRH PVC, AFIB CRBBB, SARRH IRBBB, AFLT, SBRAD NT_, ISC_ STD_ SR"
 )
-STATEMENT_COLUMNS += ("Statement Category", "SCP-ECG Statement Description", "AHA code", "aECG REFID")
-STATEMENT_COLUMNS += ("CDISC Code", "DICOM Code")
 
 
 @dataclass(frozen=True)
@@ -127,108 +114,14 @@ NO_AGE, NO_SEX = {("georgia", 1), ("ptb-xl", 2)}, {("cpsc_2018", 2)}
 STRAY_ENDING = 3  # each so manieth header of the Challenges' time calls the recording by its file
 
 
-def write_ptbxl(dest: Path, records: int, rng: np.random.Generator) -> None:
-    """Write recordings of made-up patients as PTB-XL; of four or more, the last two are of one patient."""
-    cases = ptbxl_cases(records, rng)
-    seeds = rng.integers(2**63, size=records)
-    rows = []
-    for number, (case, seed) in enumerate(zip(cases, seeds, strict=True), 1):
-        high = signal(case.person, np.random.default_rng(seed))
-        folder = f"{number // 1000 * 1000:05d}"
-        low_name, high_name = f"records100/{folder}/{number:05d}_lr", f"records500/{folder}/{number:05d}_hr"
-        _write_wfdb(dest / low_name, resampled(high, FS, LOW_FS), LOW_FS)
-        _write_wfdb(dest / high_name, high, FS)
-        rows.append(_row(number, case, low_name, high_name))
-    _write_table(dest / "ptbxl_database.csv", PTBXL_COLUMNS, rows)
-    _write_table(dest / "scp_statements.csv", ("", *STATEMENT_COLUMNS), _statements())
-    names = [row[column] for column in ("filename_lr", "filename_hr") for row in rows]
-    _write_lists(dest, names, ("dat", "hea"), ("ptbxl_database.csv", "scp_statements.csv"))
-
-
-def _write_wfdb(path: Path, millivolts: np.ndarray, fs: float) -> None:
-    """Write one recording in format 16, a header and its samples."""
-    steps = _steps(millivolts, 1000, 0)
-    leads = [lead.replace("a", "A") for lead in LEADS]
-    first = f"{path.name} {len(leads)} {fs:g} {steps.shape[1]}"
-    lines = _lead_lines(f"{path.name}.dat 16 1000.0(0)/mV", steps, leads, 0)
-    write_text(path.with_suffix(".hea"), _text([first, *lines, f"# {MADE_UP}"]))
-    path.with_suffix(".dat").write_bytes(steps.T.tobytes())
-
-
-def _steps(millivolts: np.ndarray, gain: float, zero: int) -> np.ndarray:
-    """Convert mV to little-endian int16 (leads, samples); the lowest code would mean that a sample is invalid."""
-    return np.clip(np.rint(millivolts * gain) + zero, -(2**15) + 1, 2**15 - 1).astype("<i2")
-
-
-def _lead_lines(start: str, steps: np.ndarray, leads: Sequence[str], lowest: int) -> list[str]:
-    """Give a header's line for each lead, checksums counted from `lowest` on."""
-    sums = (steps.sum(axis=1, dtype=np.int64) - lowest) % 2**16 + lowest
-    return [
-        f"{start} 16 0 {first} {checksum} 0 {lead}"
-        for first, checksum, lead in zip(steps[:, 0], sums, leads, strict=True)
-    ]
-
-
-def _text(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _row(number: int, case: Case, low_name: str, high_name: str) -> dict[str, str]:
-    """Give a recording's row in the table of PTB-XL."""
-    one, codes = case.person, case.person.statements
-    premature = [said for code, said in (("PVC", "VES"), ("PAC", "SVES"), ("PRC(S)", "ES")) if code in codes]
-    return {
-        "ecg_id": str(number),
-        "patient_id": f"{case.patient:.1f}",
-        "age": "" if math.isnan(one.age) else f"{OLDER if one.age > OLD else one.age:.1f}",
-        "sex": str(one.sex),
-        "site": "0.0",
-        "device": "SYNTHETIC",
-        "scp_codes": str(dict(codes)),
-        **one.trouble,
-        "extra_beats": ",".join(premature),
-        "pacemaker": "ja, pacemaker" if "PACE" in codes else "",
-        "strat_fold": str(case.fold),
-        "filename_lr": low_name,
-        "filename_hr": high_name,
-    }
-
-
-def _statements() -> list[dict[str, str]]:
-    """Give the rows of scp_statements.csv."""
-    with STATEMENTS.open(encoding="utf-8", newline="") as file:
-        known = list(csv.DictReader(file))
-    numbers = ("diagnostic", "form", "rhythm")
-    return [
-        {"": row.pop("code")}
-        | {key: f"{float(cell):.1f}" if cell and key in numbers else cell for key, cell in row.items()}
-        for row in known
-    ]
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(path, text.getvalue())
-
-
-def _write_lists(dest: Path, names: Sequence[str], endings: Sequence[str], others: Sequence[str]) -> None:
-    """Write RECORDS, and SHA256SUMS.txt over all files."""
-    write_text(dest / "RECORDS", _text(names))
-    files = sorted(["RECORDS", *others, *(f"{name}.{ending}" for name in names for ending in endings)])
-    write_text(dest / "SHA256SUMS.txt", _text(f"{file_digest(dest / file)} {file}" for file in files))
-
-
-def write_challenge(dest: Path, records: int, rng: np.random.Generator) -> None:
+def write(dest: Path, records: int, rng: np.random.Generator, _minutes: float) -> None:
     """Write recordings of made-up persons as the Challenge's sources; of four or more, two are one under two names."""
     twins = records > 3
     sources = _dealt_sources(records - twins, twins)
     seeds = rng.integers(2**63, size=len(sources))
     seen: Counter[str] = Counter()
     names = []
-    for source, card, seed in zip(sources, cycle(CHALLENGE.split(", ")), seeds, strict=False):
+    for source, card, seed in zip(sources, cycle(CARDS.split(", ")), seeds, strict=False):
         place = (source, seen[source])
         seen[source] += 1
         pair = TWINS if twins and place == ("georgia", 0) else (_name(*place),)
@@ -236,7 +129,8 @@ def write_challenge(dest: Path, records: int, rng: np.random.Generator) -> None:
         _write_pair(dest / source, pair, place, UNSCORED.get(place, card), np.random.default_rng(seed))
     places = list(SOURCES)
     names.sort(key=lambda name: (places.index(name.partition("/")[0]), name))
-    _write_lists(dest, names, ("hea", "mat"), ())
+    write_text(dest / "RECORDS", lines(names))
+    write_sums(dest)
 
 
 def _dealt_sources(count: int, twins: bool) -> list[str]:
@@ -259,15 +153,15 @@ def _write_pair(
     millivolts = signal(one, rng, rng.uniform(*source.seconds), source.fs)
     if place in FLAT:
         millivolts[LEADS.index("V1") :] = 0
-    steps = _steps(millivolts, source.gain, source.zero)
+    steps = _wfdb.steps(millivolts, source.gain, source.zero)
     # type 30: little-endian int16, by columns; no imaginary part; four bytes of name
     head = struct.pack("<5i4s", 30, *steps.shape, 0, 4, b"val")
     for name in names:
-        write_text(folder / f"{name}.hea", _text(_challenge_header(name, place, one, steps)))
+        write_text(folder / f"{name}.hea", lines(_header(name, place, one, steps)))
         (folder / f"{name}.mat").write_bytes(head + steps.T.tobytes())
 
 
-def _challenge_header(name: str, place: tuple[str, int], one: Person, steps: np.ndarray) -> list[str]:
+def _header(name: str, place: tuple[str, int], one: Person, steps: np.ndarray) -> list[str]:
     """Give a header in the style of the Challenges' time or of the last release."""
     source = SOURCES[place[0]]
     released = source.released[place[1] % len(source.released)]
@@ -281,7 +175,7 @@ def _challenge_header(name: str, place: tuple[str, int], one: Person, steps: np.
     said = [f"Age: {age}", f"Sex: {sex}", f"Dx: {_labels(place, one)}", "Rx: Unknown", "Hx: Unknown", "Sx: Unknown"]
     return [
         f"{called} {size}" if released else f"{called} {size} {STAMP}",
-        *_lead_lines(f"{name}.mat {style} {gain}/{source.unit}", steps, LEADS, -(2**15)),
+        *_wfdb.lead_lines(f"{name}.mat {style} {gain}/{source.unit}", steps, LEADS, -(2**15)),
         *(f"# {line}" if released else f"#{line}" for line in (*said, MADE_UP)),
     ]
 

@@ -1,4 +1,4 @@
-"""The made-up recordings: true to MIT-BIH's format, to the heart, and to the task that they are made for."""
+"""The made-up recordings of two leads: true to MIT-BIH's format, to the heart, and to the task that they are made for."""
 
 import hashlib
 import warnings
@@ -15,7 +15,7 @@ with warnings.catch_warnings():  # the same at import, where the mark below does
     warnings.simplefilter("ignore", DeprecationWarning)
     import wfdb
 
-    from pqrst.datasets._synthetic import write_mitbih
+    from pqrst.made_up._two_leads import write
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
@@ -58,7 +58,7 @@ def tape(folder: Path, name: str) -> Tape:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("made_up")
-    write_mitbih(made, records=10, minutes=3, rng=np.random.default_rng(0))
+    write(made, 10, np.random.default_rng(0), 3)
     return made
 
 
@@ -74,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_equal_seeds_give_equal_bytes(tmp_path):
     """Write the same bytes for the same seed, wherever the folder is, and others for another seed."""
     for name, seed in (("one", 1), ("same", 1), ("other", 2)):
-        write_mitbih(tmp_path / name, records=2, minutes=0.5, rng=np.random.default_rng(seed))
+        write(tmp_path / name, 2, np.random.default_rng(seed), 0.5)
     one, same, other = (contents(tmp_path / name) for name in ("one", "same", "other"))
     assert one == same
     assert one.keys() == other.keys()
@@ -115,14 +115,14 @@ def test_samples_stay_inside_the_converter(tapes):
 def test_the_samples_written_are_the_samples_read(tmp_path, monkeypatch):
     """Lose nothing between the array that is handed to wfdb and the array that wfdb reads."""
     written = {}
-    write = wfdb.Record.wrsamp
+    wrsamp = wfdb.Record.wrsamp
 
     def spy(record, **options):
         written[record.record_name] = record.d_signal.copy()
-        write(record, **options)
+        wrsamp(record, **options)
 
     monkeypatch.setattr(wfdb.Record, "wrsamp", spy)
-    write_mitbih(tmp_path, records=2, minutes=0.3, rng=np.random.default_rng(3))
+    write(tmp_path, 2, np.random.default_rng(3), 0.3)
     for name, digital in written.items():
         assert np.array_equal(tape(tmp_path, name).digital, digital)
 
@@ -155,7 +155,7 @@ def test_marks_are_in_order_and_inside(tapes):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_class_occurs_on_both_sides(tmp_path, seed):
     """Make forty beats of every class and more, from three subjects or more, in odd and in even records."""
-    write_mitbih(tmp_path, records=10, minutes=3, rng=np.random.default_rng(seed))
+    write(tmp_path, 10, np.random.default_rng(seed), 3)
     counts = np.stack([np.bincount(tape(tmp_path, name).beats.classes, minlength=5) for name in NAMES])
     total = counts.sum(axis=0)
     assert (total >= 40).all()
@@ -278,5 +278,5 @@ def test_the_classes_can_be_learnt_across_subjects(tapes):
 
 def test_short_and_few_recordings_work(tmp_path):
     """Write a single recording of a few seconds."""
-    write_mitbih(tmp_path, records=1, minutes=0.1, rng=np.random.default_rng(5))
+    write(tmp_path, 1, np.random.default_rng(5), 0.1)
     assert Counter(tape(tmp_path, "s01").symbols).total() > 3
