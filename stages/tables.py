@@ -6,8 +6,8 @@ import _stage
 from pqrst import figures, tables
 from pqrst.arrays import write_text
 from pqrst.console import log
-from pqrst.params import Table
 from pqrst.parsing import parse
+from pqrst.published import Table
 from pqrst.resolved import read_resolved
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -338,45 +339,6 @@ def test_weights_of_a_network_that_is_none_are_one_line(tmp_path):
     """Name the nearest model when params.yaml is read."""
     copy = tmp_path / "params.yaml"
     copy.write_text(FILE.read_text().replace("weights:\n  efficientnet_b0:", "weights:\n  efficientnet_b00:"))
+    shutil.copytree(FILE.parent / "tables", tmp_path / "tables")
     with pytest.raises(SettingsError, match=r"weights: there is no 'efficientnet_b00'; did you mean efficientnet_b0\?"):
         params.load(copy)
-
-
-def table(run, scores, *rows):
-    """Give one table over a run: its scores, and rows by value."""
-    made = tuple(params.Row(value, {}, "r", value) for value in rows)
-    s = settings({"r": run})
-    return replace(s, tables={run.family: {"t": params.Table("T", dict.fromkeys(scores, "x"), made, scores[0])}})
-
-
-ARMS = replace(CORPUS, arms={"ce": {}, "iwl": {"loss": "iwl"}}, over={"part": ("8-1", "clean")}, brief=("ce",))
-
-
-def test_a_table_shows_arms_by_row_and_parts_by_column():
-    """Take a row's arm and a column's part, an arm that the profile does not train, and the epochs to a score."""
-    s = table(ARMS, ("clean/accuracy", "8-1/f1_macro", "clean/epochs_to_accuracy_0.9"), "ce", "iwl")
-    assert "tables/images.yaml" in resolver.resolved_files(s)
-    brief = replace(s, profiles={"demo": replace(DEMO, brief=True)})
-    assert list(resolver.resolved_files(brief)["runs/r.yaml"]["over"]) == ["ce/8-1", "ce/clean"]
-    untrained = replace(table(ARMS, ("clean/accuracy",), "iwl"), profiles=brief.profiles)
-    assert "tables/images.yaml" in resolver.resolved_files(untrained)
-
-
-@pytest.mark.parametrize(
-    ("scores", "row", "message"),
-    [
-        (("clean/accuracy",), "cee", "value: there is no 'cee'; did you mean ce?"),
-        (("clean/accuracy",), "", "value: there is no ''; known: ce, iwl"),
-        (("clean/accuracy",), "ce/clean", "value: there is no 'ce/clean'; known: ce, iwl"),
-        (("accuracy",), "ce", ": run r is made over part too; name one before each score, as one/score"),
-        (("cleen/accuracy",), "ce", "scores.cleen/accuracy: there is no 'cleen'; did you mean clean?"),
-        (("clean/epochs_to_accuracy_2",), "ce", ": there is no 'epochs_to_accuracy_2'; "),
-        (("clean/epochs_to_loss_0.5",), "ce", ": there is no 'epochs_to_loss_0.5'; "),
-    ],
-)
-def test_a_table_of_what_is_no_arm_is_one_line(scores, row, message):
-    """Name the arm, part or score that there is not."""
-    with pytest.raises(SettingsError) as caught:
-        resolver.resolved_files(table(ARMS, scores, row))
-    assert message in str(caught.value)
-    assert str(caught.value).startswith("tables.images.t")

@@ -9,7 +9,7 @@ import pytest
 from pqrst import convergence, figures, tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
-from pqrst.params import Row, Table
+from pqrst.published import Row, Table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TO = "epochs_to_accuracy_0.9"

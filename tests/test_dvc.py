@@ -14,8 +14,8 @@ GRAPH = yaml.safe_load(TEXT)
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = {name: told.get("do", told) for name, told in GRAPH["stages"].items()}
 
-PLUMBING = {"errors", "console", "catalog", "parsing", "params", "resolver", "__init__"}
-SETTLES = {"resolve": {"params", "resolver"}}  # for these stages, this plumbing makes the output
+PLUMBING = {"errors", "console", "catalog", "parsing", "params", "published", "resolver", "__init__"}
+SETTLES = {"resolve": {"params", "published", "resolver"}}  # for these stages, this plumbing makes the output
 KINDS = {"datasets", "frontends", "encodings", "models", "losses", "classifiers"}
 # What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
 THROUGH = {"download": "datasets", "segment": "datasets"}

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -70,7 +71,8 @@ COMPONENTS = [
 
 @pytest.fixture
 def copy(tmp_path):
-    """Give a copy of params.yaml that DVC may change."""
+    """Give a copy of params.yaml that DVC may change, with the tables beside it."""
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
     file = tmp_path / "params.yaml"
     file.write_text(TEXT)
     return file
@@ -393,8 +395,12 @@ WRONG = [
         "      side: recrd\n",
         "datasets.ptbxl_original.window.side must be one of none, beats, record, ",
     ),
-    ("      tested: f1_macro\n", "", "tables.heartbeat.networks.tested is missing; it must be text"),
-    ("        misprinted:\n", "        misprint:\n", "tables.heartbeat.optimizers.rows[0].misprint is not a setting; "),
+    (
+        "- attention\n",
+        "- atention\n",
+        "tables: there is no file tables/atention.yaml; did you mean tables/attention.yaml?",
+    ),
+    ("tables:\n- heartbeat\n", "tables:\n- heartbeat: {}\n", "tables[0] must be text, got {{'heartbeat': {{}}}}"),
     ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
 ]
 

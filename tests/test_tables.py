@@ -9,7 +9,7 @@ import pytest
 from pqrst import tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
-from pqrst.params import Row, Table
+from pqrst.published import Row, Table
 
 TABLE = Table(
     title="Tiny, table 1",

@@ -5,11 +5,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-
-from pqrst import catalog
+from pqrst import catalog, published
 from pqrst.errors import SettingsError
-from pqrst.parsing import Between, convert, nearest, parse
+from pqrst.parsing import Between, convert, nearest, parse, read
 
 AUTO = "auto"
 Count = Annotated[int, Between(1)]
@@ -218,29 +216,6 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a table: a run, its name in print, and the published cells."""
-
-    name: str
-    published: dict[str, float | None]
-    run: str = ""  # none where a published line is shown and not rerun
-    value: str = ""  # of a run over several values
-    misprinted: dict[str, float] = field(default_factory=dict)  # what stands in print where `published` mends it
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of results."""
-
-    title: str
-    scores: dict[str, str]  # score -> heading
-    rows: tuple[Row, ...]
-    tested: str  # the score by which rows are held against the baseline
-    baseline: str = ""  # the name of a row; none: nothing is tested
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Settings:
     """The whole of params.yaml."""
 
@@ -265,17 +240,12 @@ class Settings:
     systems: dict[str, System]
     runs: dict[str, Run]
     scores: tuple[str, ...]
-    tables: dict[str, dict[str, Table]]  # family of runs -> its tables
+    tables: dict[str, dict[str, published.Table]]  # family of runs -> its tables, each family in a file of its own
 
 
 def load(path: Path) -> Settings:
-    """Read and check params.yaml as a whole."""
-    try:
-        given = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"{path} must be a mapping of settings, got {given!r}")
+    """Read and check params.yaml as a whole, with the tables of the families that it names."""
+    given = read(path, str(path))
     for key in given:
         if key not in {f.name for f in fields(Settings)}:
             raise SettingsError(f"{key} is not a setting; {nearest(str(key), [f.name for f in fields(Settings)])}")
@@ -283,7 +253,9 @@ def load(path: Path) -> Settings:
     for one in fields(Settings):
         if one.name not in given:
             raise SettingsError(f"{one.name} is missing from {path}")
-        values[one.name] = convert(one.type, given[one.name], one.name)
+        kind = tuple[str, ...] if one.name == "tables" else one.type
+        values[one.name] = convert(kind, given[one.name], one.name)
+    values["tables"] = {family: published.load(path.parent, family) for family in values["tables"]}
     return _checked(Settings(**values))
 
 

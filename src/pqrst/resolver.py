@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pqrst import catalog, convergence, scores
+from pqrst import catalog, table_checks
 from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Row, Run, Settings, Table, Train, component, drawing_settings, known
+from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known
 from pqrst.parsing import nearest, number, parse
 from pqrst.resolved import RunSettings
 
@@ -260,57 +260,10 @@ def _weights(file: str, model: str) -> dict[str, str]:
     return {"weights": file_digest(Path(file))}
 
 
-def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> None:
-    """Check that every score exists, and that a table shows runs of its own family, and values that they are made over."""
-    for place, score in enumerate(s.scores):
-        known(score, dict.fromkeys(scores.names()), f"scores[{place}]")
-    for family, page in s.tables.items():
-        for name, table in page.items():
-            path = f"tables.{family}.{name}"
-            _check_columns(s, resolved, table, path)
-            if table.baseline:
-                known(table.baseline, {row.name: 0 for row in table.rows if row.run}, f"{path}.baseline")
-            for place, row in enumerate(table.rows):
-                if row.run:
-                    _check_row(s, resolved, table, row, f"{path}.rows[{place}]")
-                if row.run and s.runs[row.run].family != family:
-                    raise SettingsError(
-                        f"{path}.rows[{place}].run: {row.run} is of family {s.runs[row.run].family}, the table shows {family}"
-                    )
-
-
-def _check_columns(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, path: str) -> None:
-    """Check the scores that a table's columns name, and the values before them."""
-    known(table.tested, table.scores, f"{path}.tested")
-    made = [one for row in table.rows if row.run in resolved for one in resolved[row.run]]
-    values = {one.value.partition("/")[2] if s.runs[one.run].arms else one.value: 0 for one in made}
-    for column in (*table.scores, *(cell for row in table.rows for cell in row.published)):
-        value, _, score = column.rpartition("/")
-        if value:
-            known(value, values, f"{path}.scores.{column}")
-        if not scores.of_matrix(score) and not convergence.names_one(score):
-            known(score, dict.fromkeys(s.scores), path)
-
-
-def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, row: Row, path: str) -> None:
-    """Check that a row's run exists, and has the arm or value that is shown where the columns name none."""
-    known(row.run, s.runs, f"{path}.run")
-    values = [found.value for found in resolved[row.run]]
-    if s.runs[row.run].arms:
-        known(row.value, s.runs[row.run].arms, f"{path}.value")
-        if s.runs[row.run].over and any("/" not in column for column in table.scores):
-            over = next(iter(s.runs[row.run].over))
-            raise SettingsError(
-                f"{path}: run {row.run} is made over {over} too; name one before each score, as one/score"
-            )
-    elif row.value not in values and any("/" not in column for column in table.scores):
-        raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
-
-
 def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     """Give every file under resolved/ by its name: what each stage reads instead of params.yaml."""
     resolved = resolve(s)
-    _check_tables(s, resolved)
+    table_checks.check(s, {name: [one.value for one in found] for name, found in resolved.items()})
     files = _of_data(s)
     for name, found in resolved.items():
         files[f"runs/{name}.yaml"] = (

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pqrst import convergence, intervals, label_intervals, ledger, scores
 from pqrst.errors import DataError
-from pqrst.params import Row, Table
+from pqrst.published import Row, Table
 
 SYNTHETIC_NOTE = "**SYNTHETIC**: the lines `ours (synthetic)` were computed on made-up recordings. They show that the pipeline runs, and nothing about hearts."
 LEGEND = """\
