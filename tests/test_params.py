@@ -155,6 +155,12 @@ def test_loading_and_dumping_by_dvc_changes_no_byte(copy):
         ("scope=heartbeat", "scope: all", "scope: heartbeat"),
         ("train.epochs=3", "  epochs: auto", "  epochs: 3"),
         ("train.lr=0.00001", "  lr: auto", "  lr: 1e-05"),
+        ("runs.beats.arms.iwl.loss=focal", "      iwl: {loss: iwl}", "      iwl: {loss: focal}"),
+        (
+            "+runs.beats.arms.se_ce.loss=iwl",
+            "      se_ce: {frontend: icwa, frontend.mode: se}",
+            "      se_ce: {frontend: icwa, frontend.mode: se, loss: iwl}",
+        ),
     ],
 )
 def test_an_override_by_dvc_changes_one_line(copy, given, before, after):
