@@ -23,7 +23,7 @@ FLOORS = {
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
     6: "params",
-    7: "loaders networks resolved table_checks windows sides sources recordings",
+    7: "loaders networks resolved run_checks table_checks windows sides sources recordings",
     8: "images inference resolver evaluation figures paper ledger",
     9: "artifact training",
     10: "fitting scoring tables prediction explanations export",
