@@ -87,15 +87,6 @@ def cells(folder, made):
     return lines[2:], data, text
 
 
-@pytest.mark.parametrize(
-    ("value", "column", "named"),
-    [("ce", "clean/accuracy", "ce/clean"), ("ce", "accuracy", "ce"), ("", "0.5/accuracy", "0.5"), ("", "accuracy", "")],
-)
-def test_a_cell_shows_a_rows_arm_and_a_columns_part(value, column, named):
-    """Join what row and column name, and leave out what neither does."""
-    assert tables.value_of(Row("r", {}, "run", value), column) == named
-
-
 def test_rows_are_arms_and_columns_are_parts(tmp_path):
     """Read each cell from the folder of its arm and part, and tell its value in the data."""
     for n, (arm, part) in enumerate([("ce", "clean"), ("ce", "dirty"), ("iwl", "clean"), ("iwl", "dirty")]):

@@ -25,7 +25,7 @@ FLOORS = {
     6: "params",
     7: "loaders networks resolved run_checks table_checks windows sides sources recordings",
     8: "images inference resolver evaluation figures paper ledger",
-    9: "artifact training",
+    9: "artifact results training",
     10: "fitting scoring tables prediction explanations export",
     11: "serve views",
     12: "cli",

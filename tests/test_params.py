@@ -21,8 +21,8 @@ from pqrst import (
     params,
     resolved,
     resolver,
+    results,
     sides,
-    tables,
     training,
     windows,
 )
@@ -241,7 +241,7 @@ def test_every_row_of_a_table_is_a_run_of_its_family():
 def test_every_run_stands_in_a_table():
     """Train nothing that no table shows."""
     shown = {
-        (row.run, tables.value_of(row, column))
+        (row.run, results.value_of(row, column))
         for page in SETTINGS.tables.values()
         for table in page.values()
         for row in table.rows
