@@ -192,7 +192,7 @@ class Run:
     frontend: str = ""  # what the signal passes first, learned with the network where it has weights
     drawing: str = ""  # signals are drawn as images in every batch, on the device that trains
     set: dict[str, Any] = field(default_factory=dict)
-    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # in params.yaml also `part`: all parts of the split
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> what differs, in the words of `set`
     brief: tuple[str, ...] = ()  # the arms that a brief profile trains; none: all
 
@@ -228,6 +228,9 @@ class Settings:
     profiles: dict[str, Profile]
     defaults: dict[str, Any]
     databases: dict[str, Any]
+    splits: dict[
+        str, dict[str, Any]
+    ]  # that several datasets share, each named by them in place of a split of their own
     datasets: dict[str, Dataset]
     images: dict[str, Image]
     drawings: dict[str, Drawing]
@@ -254,9 +257,43 @@ def load(path: Path) -> Settings:
         if one.name not in given:
             raise SettingsError(f"{one.name} is missing from {path}")
         kind = tuple[str, ...] if one.name == "tables" else one.type
-        values[one.name] = convert(kind, given[one.name], one.name)
+        values[one.name] = convert(kind, _spelt_out(one.name, given[one.name], values), one.name)
     values["tables"] = {family: published.load(path.parent, family) for family in values["tables"]}
     return _checked(Settings(**values))
+
+
+def _spelt_out(section: str, given: Any, read_so_far: Mapping[str, Any]) -> Any:
+    """Write out what datasets and runs say in one word; what has another shape is left to the parser."""
+    if section not in ("datasets", "runs") or not isinstance(given, Mapping):
+        return given
+    write = _with_shared if section == "datasets" else _with_parts
+    return {
+        name: write(one, read_so_far, f"{section}.{name}") if isinstance(one, Mapping) else one
+        for name, one in given.items()
+    }
+
+
+def _with_shared(data: Mapping[str, Any], read_so_far: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Put shared splits in place of their names."""
+    shared, own = read_so_far["splits"], data.get("splits")
+    if not isinstance(own, Mapping):
+        return data
+    for name, split in own.items():
+        if isinstance(split, str):
+            known(split, shared, f"{path}.splits.{name}")
+    return {
+        **data, "splits": {name: shared[split] if isinstance(split, str) else split for name, split in own.items()}
+    }  # fmt: skip
+
+
+def _with_parts(run: Mapping[str, Any], read_so_far: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Put all parts of its split in place of `over: part`."""
+    if run.get("over") != "part":
+        return run
+    known(run.get("dataset"), read_so_far["datasets"], f"{path}.dataset")
+    splits = read_so_far["datasets"][run["dataset"]].splits
+    known(run.get("split"), splits, f"{path}.split")
+    return {**run, "over": {"part": list(splits[run["split"]].parts)}}
 
 
 def _checked(s: Settings) -> Settings:
