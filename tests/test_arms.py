@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import shutil
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -226,8 +228,19 @@ def test_no_run_is_trained_for_more_epochs_than_a_profile_allows():
     run = replace(PLAIN, arms={"long": {"train.epochs": 60}, "short": {"train.epochs": 2}, "edge": {"train.epochs": 4}})
     assert [one.train.epochs for one in resolve(run, replace(DEMO, most_epochs=4)).values()] == [4, 2, 4]
     assert [one.train.epochs for one in resolve(run).values()] == [60, 2, 4]
-    over = settings({"r": PLAIN}, replace(DEMO, most_epochs=4), train=SETTINGS.train | {"epochs": 9})
-    assert resolver.resolve(over)["r"][0].train.epochs == 4
+
+
+def test_an_override_says_more_than_the_most_epochs_of_a_profile():
+    """Train as long as `-S train.epochs` asks where it reaches, and no pinned or unreached run any longer."""
+    few, runs = (
+        replace(DEMO, most_epochs=4),
+        {"r": PLAIN, "pinned": replace(PLAIN, arms={"long": {"train.epochs": 60}})},
+    )
+    runs["elsewhere"] = replace(PLAIN, system="attention")
+    found = resolver.resolve(settings(runs, few, train=SETTINGS.train | {"epochs": 9}, scope="heartbeat"))
+    assert {name: one[0].train.epochs for name, one in found.items()} == {"r": 9, "pinned": 4, "elsewhere": 4}
+    longer = resolver.resolve(settings(runs, few, train=SETTINGS.train | {"seeds": 9}))
+    assert longer["r"][0].train.epochs == 4
 
 
 def test_a_wrong_number_of_epochs_is_one_line_under_any_profile():
@@ -246,6 +259,53 @@ def test_a_profile_may_want_smaller_pictures():
     whole, cut = (resolver.resolved_files(replace(s, profiles={"demo": one})) for one in (DEMO, small))
     assert {name for name in whole if whole[name] != cut[name]} == {"runs/r.yaml"}
     assert resolve(replace(DRAWN, arms={"a": {"drawing.size": 40}}), small)["a"].encoding_settings["size"] == 40
+
+
+def test_a_changed_size_of_an_encoding_lies_over_the_profiles_pixels():
+    """Draw as `-S encodings.lead_rows.size` asks, and other encodings as the profile does."""
+    other = SETTINGS.encodings | {"lead_rows": SETTINGS.encodings["lead_rows"] | {"size": 96}}
+    small, run = replace(DEMO, pixels=24), replace(CORPUS, set={"part": "clean"})
+    assert resolve(run, small)[""].encoding_settings["size"] == 24
+    assert resolve(run, small, encodings=other)[""].encoding_settings["size"] == 96
+    assert resolve(replace(DRAWN, drawing="beat_gramian"), small, encodings=other)[""].encoding_settings["size"] == 24
+
+
+SAID = [(name, arm, words) for name, run in SETTINGS.runs.items() for arm, words in run.arms.items()]
+PRINTED = {
+    (row.run, row.value): row.name for page in SETTINGS.tables.values() for table in page.values() for row in table.rows
+}
+
+
+@pytest.mark.parametrize(("name", "arm", "words"), SAID, ids=[f"{name}-{arm}" for name, arm, _ in SAID])
+def test_an_arm_that_names_a_setting_sets_it(name, arm, words):
+    """Write down the exponent or the mode that an arm's name, or its row's in print, promises: `-S` changes the others'."""
+    exponent = re.search(r"(?:iwl_|IWL |γ = )(\d[.\d]*)", f"{arm} {PRINTED[name, arm]}")
+    mode = re.search(r"(?:^|_)(power|se)_", arm)
+    assert words.get("losses.iwl.gamma") == (float(exponent[1]) if exponent else None)
+    assert words.get("frontend.mode") == (mode[1] if mode else None)
+    assert words.get("losses.iwl.double_softmax", words.get("losses.ce.double_softmax", False)) == arm.endswith(
+        "_twice"
+    )
+
+
+def test_a_components_setting_reaches_pinned_runs_but_what_they_write_themselves():
+    """Change the exponent of every IWL and the mode of every ICWA but where an arm names its own, whatever the scope."""
+    losses = SETTINGS.losses | {"iwl": SETTINGS.losses["iwl"] | {"gamma": 0.5}}
+    frontends = {"icwa": SETTINGS.frontends["icwa"] | {"mode": "se"}}
+    before, s = (
+        resolver.resolve(replace(SETTINGS, profile="paper")),
+        replace(SETTINGS, profile="paper", scope="incepse"),
+    )
+    after = resolver.resolve(replace(s, losses=losses, frontends=frontends))
+    reached = {
+        (name, new.value.partition("/")[0])
+        for name in before
+        for old, new in zip(before[name], after[name], strict=True)
+        if old != new
+    }
+    plain = {(name, arm) for name, arm, words in SAID if words.get("loss") == "iwl" and "losses.iwl.gamma" not in words}
+    assert reached == plain | {("coupled_loss", "iwl")}
+    assert {("beats", "iwl"), ("cpsc2018", "power_iwl")} <= reached
 
 
 def test_a_single_database_may_lie_elsewhere():
@@ -338,45 +398,6 @@ def test_weights_of_a_network_that_is_none_are_one_line(tmp_path):
     """Name the nearest model when params.yaml is read."""
     copy = tmp_path / "params.yaml"
     copy.write_text(FILE.read_text().replace("weights:\n  efficientnet_b0:", "weights:\n  efficientnet_b00:"))
+    shutil.copytree(FILE.parent / "tables", tmp_path / "tables")
     with pytest.raises(SettingsError, match=r"weights: there is no 'efficientnet_b00'; did you mean efficientnet_b0\?"):
         params.load(copy)
-
-
-def table(run, scores, *rows):
-    """Give one table over a run: its scores, and rows by value."""
-    made = tuple(params.Row(value, {}, "r", value) for value in rows)
-    s = settings({"r": run})
-    return replace(s, tables={run.family: {"t": params.Table("T", dict.fromkeys(scores, "x"), made, scores[0])}})
-
-
-ARMS = replace(CORPUS, arms={"ce": {}, "iwl": {"loss": "iwl"}}, over={"part": ("8-1", "clean")}, brief=("ce",))
-
-
-def test_a_table_shows_arms_by_row_and_parts_by_column():
-    """Take a row's arm and a column's part, an arm that the profile does not train, and the epochs to a score."""
-    s = table(ARMS, ("clean/accuracy", "8-1/f1_macro", "clean/epochs_to_accuracy_0.9"), "ce", "iwl")
-    assert "tables/images.yaml" in resolver.resolved_files(s)
-    brief = replace(s, profiles={"demo": replace(DEMO, brief=True)})
-    assert list(resolver.resolved_files(brief)["runs/r.yaml"]["over"]) == ["ce/8-1", "ce/clean"]
-    untrained = replace(table(ARMS, ("clean/accuracy",), "iwl"), profiles=brief.profiles)
-    assert "tables/images.yaml" in resolver.resolved_files(untrained)
-
-
-@pytest.mark.parametrize(
-    ("scores", "row", "message"),
-    [
-        (("clean/accuracy",), "cee", "value: there is no 'cee'; did you mean ce?"),
-        (("clean/accuracy",), "", "value: there is no ''; known: ce, iwl"),
-        (("clean/accuracy",), "ce/clean", "value: there is no 'ce/clean'; known: ce, iwl"),
-        (("accuracy",), "ce", ": run r is made over part too; name one before each score, as one/score"),
-        (("cleen/accuracy",), "ce", "scores.cleen/accuracy: there is no 'cleen'; did you mean clean?"),
-        (("clean/epochs_to_accuracy_2",), "ce", ": there is no 'epochs_to_accuracy_2'; "),
-        (("clean/epochs_to_loss_0.5",), "ce", ": there is no 'epochs_to_loss_0.5'; "),
-    ],
-)
-def test_a_table_of_what_is_no_arm_is_one_line(scores, row, message):
-    """Name the arm, part or score that there is not."""
-    with pytest.raises(SettingsError) as caught:
-        resolver.resolved_files(table(ARMS, scores, row))
-    assert message in str(caught.value)
-    assert str(caught.value).startswith("tables.images.t")

@@ -9,7 +9,7 @@ import pytest
 from pqrst import convergence, figures, tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
-from pqrst.params import Row, Table
+from pqrst.published import Row, Table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TO = "epochs_to_accuracy_0.9"
@@ -85,15 +85,6 @@ def cells(folder, made):
     text, data = tables.build({"t": made}, folder / "scores", folder / "paper")
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     return lines[2:], data, text
-
-
-@pytest.mark.parametrize(
-    ("value", "column", "named"),
-    [("ce", "clean/accuracy", "ce/clean"), ("ce", "accuracy", "ce"), ("", "0.5/accuracy", "0.5"), ("", "accuracy", "")],
-)
-def test_a_cell_shows_a_rows_arm_and_a_columns_part(value, column, named):
-    """Join what row and column name, and leave out what neither does."""
-    assert tables.value_of(Row("r", {}, "run", value), column) == named
 
 
 def test_rows_are_arms_and_columns_are_parts(tmp_path):

@@ -14,8 +14,8 @@ GRAPH = yaml.safe_load(TEXT)
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = {name: told.get("do", told) for name, told in GRAPH["stages"].items()}
 
-PLUMBING = {"errors", "console", "catalog", "parsing", "params", "resolver", "__init__"}
-SETTLES = {"resolve": {"params", "resolver"}}  # for these stages, this plumbing makes the output
+PLUMBING = {"errors", "console", "catalog", "parsing", "params", "published", "resolver", "__init__"}
+SETTLES = {"resolve": {"params", "published", "resolver"}}  # for these stages, this plumbing makes the output
 KINDS = {"datasets", "made_up", "frontends", "encodings", "models", "losses", "classifiers"}
 # What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
 THROUGH = {"download": ("datasets", "made_up"), "segment": ("datasets",)}
@@ -151,8 +151,9 @@ def test_the_number_of_stages_stays_small():
 
 
 def plotted() -> list[str]:
-    """List the files that the plots read."""
-    return [file for plot in GRAPH["plots"] for told in plot.values() for file in told["y"]]
+    """List the files that the plots read, as DVC fills in settings."""
+    files = [file for plot in GRAPH["plots"] for told in plot.values() for file in told["y"]]
+    return [re.sub(r"\$\{(\w+)\}", lambda found: str(SETTINGS[found[1]]), file) for file in files]
 
 
 @pytest.mark.parametrize("file", plotted())
@@ -162,6 +163,12 @@ def test_a_plot_shows_a_run_that_exists(file):
     assert found
     assert found[2] in SETTINGS["runs"]
     assert found[3] in (None, str(SETTINGS["seed"]))
+
+
+def test_plots_follow_the_first_seed():
+    """Write it as the setting that it is, so that `dvc plots show` finds what `-S seed=18` trained."""
+    assert "seed-${seed}/" in TEXT
+    assert not re.search(r"seed-\d", TEXT)
 
 
 def test_every_table_has_a_run_of_its_family():

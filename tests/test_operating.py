@@ -1,6 +1,7 @@
 """Operating points and reliability: tables by hand, a peer library's curves, and numbers that add up."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
@@ -12,6 +13,13 @@ LABELS = np.array([[1, 0], [1, 0], [0, 0], [1, 0], [0, 0]])
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.2], [0.5, 0.3], [0.3, 0.4], [0.1, 0.5]], np.float32)
 
 
+def at(sensitivity):
+    """Give what each label's highest threshold of this sensitivity costs on the same rows."""
+    return operating.points(
+        LABELS, PROBABILITIES, operating.thresholds_at(LABELS, PROBABILITIES, sensitivity), ("A", "B")
+    )
+
+
 def made_up(rows=400, classes=3, digits=9):
     """Make up several labels a row, the last of them rare, and probabilities that know a little of them."""
     rng = np.random.default_rng(0)
@@ -21,9 +29,8 @@ def made_up(rows=400, classes=3, digits=9):
 
 def test_operating_points_by_hand():
     """Find two of three true rows from 0.6 on without a mistake, and all three from 0.3 on with one of two false rows."""
-    table = operating.at_sensitivity(LABELS, PROBABILITIES, ("A", "B"), (0.6, 0.7))
+    table = pd.concat([at(0.6), at(0.7)])
     of_a = table[table["class"] == "A"]
-    assert of_a["target"].tolist() == [0.6, 0.7]
     assert of_a["threshold"].tolist() == pytest.approx([0.6, 0.3])
     assert of_a["sensitivity"].tolist() == pytest.approx([2 / 3, 1])
     assert of_a["specificity"].tolist() == pytest.approx([1, 1 / 2])
@@ -33,7 +40,7 @@ def test_operating_points_by_hand():
 
 def test_a_label_without_true_rows_has_no_operating_point():
     """Give no numbers, and no warning."""
-    table = operating.at_sensitivity(LABELS, PROBABILITIES, ("A", "B"))
+    table = pd.concat([at(target) for target in operating.SENSITIVITIES])
     assert table[table["class"] == "B"][list(operating.POINT)].isna().all(axis=None)
     assert table["class"].tolist() == ["A", "B"] * 3
 

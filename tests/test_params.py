@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from dataclasses import fields, replace
+import shutil
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ from pqrst import (
     params,
     resolved,
     resolver,
+    results,
     segmentation,
-    tables,
     training,
 )
 from pqrst.errors import SettingsError
@@ -71,7 +72,8 @@ COMPONENTS = [
 
 @pytest.fixture
 def copy(tmp_path):
-    """Give a copy of params.yaml that DVC may change."""
+    """Give a copy of params.yaml that DVC may change, with the tables beside it."""
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
     file = tmp_path / "params.yaml"
     file.write_text(TEXT)
     return file
@@ -137,7 +139,8 @@ def test_the_shipped_file_loads():
 
 def test_the_override_layer_is_shipped_untouched():
     """Commit no override: every run starts from its own system's recipe."""
-    assert (GIVEN["loss"], GIVEN["scope"]) == ("auto", "all")
+    assert (GIVEN["loss"], GIVEN["frontend"], GIVEN["scope"]) == ("auto", "auto", "all")
+    assert set(GIVEN["weights"].values()) == {""}
     assert set(GIVEN["train"].values()) == {"auto"}
 
 
@@ -159,6 +162,12 @@ def test_loading_and_dumping_by_dvc_changes_no_byte(copy):
         ("scope=heartbeat", "scope: all", "scope: heartbeat"),
         ("train.epochs=3", "  epochs: auto", "  epochs: 3"),
         ("train.lr=0.00001", "  lr: auto", "  lr: 1e-05"),
+        ("runs.beats.arms.iwl.loss=focal", "      iwl: {loss: iwl}", "      iwl: {loss: focal}"),
+        (
+            "+runs.beats.arms.se_ce.loss=iwl",
+            "      se_ce: {frontend: icwa, frontend.mode: se}",
+            "      se_ce: {frontend: icwa, frontend.mode: se, loss: iwl}",
+        ),
     ],
 )
 def test_an_override_by_dvc_changes_one_line(copy, given, before, after):
@@ -238,7 +247,7 @@ def test_every_row_of_a_table_is_a_run_of_its_family():
 def test_every_run_stands_in_a_table():
     """Train nothing that no table shows."""
     shown = {
-        (row.run, tables.value_of(row, column))
+        (row.run, results.value_of(row, column))
         for page in SETTINGS.tables.values()
         for table in page.values()
         for row in table.rows
@@ -275,6 +284,36 @@ def test_params_yaml_holds_every_setting_of_a_component(kind, name, given):
     """Write down each field of each component, so that nothing is set by a default that nobody sees."""
     expected = {one.name for one in fields(catalog.load(kind, name).Params)}
     assert expected - set(given) == LEFT_OUT.get((kind, name), set())
+
+
+# what ships otherwise than the code alone: a frontend that does something, and weights that begin as the benchmark's
+APART = {("frontends", "icwa"): {"mode"}, ("models", "xresnet1d101"): {"zero_last"}}
+
+
+@pytest.mark.parametrize(("kind", "name", "given"), COMPONENTS, ids=[f"{kind}-{name}" for kind, name, _ in COMPONENTS])
+def test_defaults_in_code_are_what_is_shipped(kind, name, given):
+    """Let the examples and parameter counts of docstrings speak of the networks that params.yaml trains."""
+    kinds = catalog.load(kind, name).Params
+    own, shipped = asdict(kinds()), asdict(parse(kinds, given, name))
+    assert {key for key in own if own[key] != shipped[key]} == APART.get((kind, name), set())
+
+
+def test_a_split_may_be_one_that_several_datasets_share():
+    """Give each of them the whole split, as if it stood there."""
+    shared = parse(params.Split, GIVEN["splits"]["tenths"], "splits.tenths")
+    users = {name for name, data in GIVEN["datasets"].items() if "tenths" in map(str, data["splits"].values())}
+    assert users == {"cpsc2018", "chapman", "sph"}
+    assert {SETTINGS.datasets[name].splits["published"] == shared for name in users} == {True}
+
+
+def test_a_run_may_be_made_over_all_parts_of_its_split():
+    """Read `over: part` as the parts in their order."""
+    short = {name for name, run in GIVEN["runs"].items() if run.get("over") == "part"}
+    assert {"incepse", "resu_dense"} <= short
+    for name in short:
+        run = SETTINGS.runs[name]
+        assert run.over == {"part": tuple(SETTINGS.datasets[run.dataset].splits[run.split].parts)}
+    assert SETTINGS.runs["incepse"].over["part"] == ("all", "diagnostic", "sub", "super", "form", "rhythm")
 
 
 @pytest.mark.parametrize("kind", ["databases", "encodings", "frontends", "models", "classifiers", "losses"])
@@ -398,8 +437,28 @@ WRONG = [
         "      side: recrd\n",
         "datasets.ptbxl_original.window.side must be one of none, beats, record, ",
     ),
-    ("      tested: f1_macro\n", "", "tables.heartbeat.networks.tested is missing; it must be text"),
-    ("        misprinted:\n", "        misprint:\n", "tables.heartbeat.optimizers.rows[0].misprint is not a setting; "),
+    (
+        "- attention\n",
+        "- atention\n",
+        "tables: there is no file tables/atention.yaml; did you mean tables/attention.yaml?",
+    ),
+    ("tables:\n- heartbeat\n", "tables:\n- heartbeat: {}\n", "tables[0] must be text, got {{'heartbeat': {{}}}}"),
+    (
+        "      published: tenths\n",
+        "      published: tenth\n",
+        "datasets.cpsc2018.splits.published: there is no 'tenth'; did you mean tenths?",
+    ),
+    (
+        "    fold: tenths\n    by: recording\n",
+        "    fold: tenths\n    by: recordin\n",
+        "datasets.cpsc2018.splits.published.by must be one of ",
+    ),
+    (
+        "    split: official\n    model: incepse\n",
+        "    split: oficial\n    model: incepse\n",
+        "runs.incepse.split: there is no 'oficial'; did you mean official?",
+    ),
+    ("    over: part\n", "    over: parts\n", "runs.incepse.over must be a mapping, got 'parts'"),
     ("profile: demo", "profile: [demo", "{file} is not YAML: while parsing a flow sequence"),
 ]
 

@@ -1,5 +1,6 @@
 """The resolver: which layer wins, whom an override reaches, what is refused, and what a change changes."""
 
+import shutil
 import types
 from dataclasses import dataclass, replace
 from functools import cache
@@ -249,6 +250,7 @@ def test_a_number_that_dvc_writes_as_text_is_a_number(tmp_path):
 
     copy = tmp_path / "params.yaml"
     copy.write_text(FILE.read_text())
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
     apply_overrides(str(copy), ["train.lr=0.00001"])
     assert yaml.safe_load(copy.read_text())["train"]["lr"] == "1e-05"
     rates = {name: run.train.lr for name, run in resolve(params.load(copy)).items()}
@@ -377,6 +379,7 @@ def test_an_unknown_profile_is_refused(tmp_path):
     """Check the profile's name when the file is read."""
     copy = tmp_path / "params.yaml"
     copy.write_text(FILE.read_text().replace("profile: demo", "profile: papper", 1))
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
     with pytest.raises(SettingsError, match=r"^profile: there is no 'papper'; did you mean paper\?$"):
         params.load(copy)
 
@@ -567,85 +570,3 @@ def test_resolved_files_name_the_digests_of_their_components(kind, names):
         used = [file for file in content["code"] if file.startswith(f"{names}/")]
         assert all(content["code"][file] for file in used)
         assert used
-
-
-TABLE = SETTINGS.tables["heartbeat"]["networks"]
-ROW = TABLE.rows[0]
-NO_TABLES = [
-    (
-        {"scores": {"f1_makro": "F1"}, "tested": "f1_makro"},
-        "tables.heartbeat.networks: there is no 'f1_makro'; did you mean f1_macro?",
-    ),
-    ({"tested": "accuracy"}, "tables.heartbeat.networks.tested: there is no 'accuracy'; "),
-    (
-        {"baseline": "Simpel CNN"},
-        "tables.heartbeat.networks.baseline: there is no 'Simpel CNN'; did you mean Simple CNN?",
-    ),
-    (
-        {"rows": (*TABLE.rows, replace(ROW, name="in print", run="")), "baseline": "in print"},
-        "tables.heartbeat.networks.baseline: there is no 'in print'; ",
-    ),
-    (
-        {"rows": (replace(ROW, published={"f1_makro": 0.9}),)},
-        "tables.heartbeat.networks: there is no 'f1_makro'; did you mean f1_macro?",
-    ),
-    (
-        {"rows": (replace(ROW, run="simple"),), "baseline": ""},
-        "tables.heartbeat.networks.rows[0].run: there is no 'simple'; ",
-    ),
-    (
-        {"rows": (replace(ROW, run="heartbeat_rows"),), "baseline": ""},
-        "tables.heartbeat.networks.rows[0].run: heartbeat_rows is of family images, the table shows heartbeat",
-    ),
-    (
-        {"rows": (replace(ROW, run="coupled_ratio", value="0.3"),), "baseline": ""},
-        "tables.heartbeat.networks.rows[0].value: run coupled_ratio has no '0.3'; known: 0.1, 0.25, 0.5, 1.0",
-    ),
-    (
-        {"rows": (replace(ROW, run="coupled_ratio"),), "baseline": ""},
-        "tables.heartbeat.networks.rows[0].value: run coupled_ratio has no ''; known: 0.1, 0.25, 0.5, 1.0",
-    ),
-    (
-        {"rows": (replace(ROW, value="0.1"),)},
-        "tables.heartbeat.networks.rows[0].value: run simple_cnn has no '0.1'; known: none",
-    ),
-]
-
-
-PART_TABLE = SETTINGS.tables["ptbxl"]["tasks"]
-NO_COLUMNS = [
-    ({"scores": {"al/auroc_macro": "M"}, "tested": "al/auroc_macro"},
-     "tables.ptbxl.tasks.scores.al/auroc_macro: there is no 'al'; did you mean all?"),
-    ({"scores": {"all/auroc_makro": "M"}, "tested": "all/auroc_makro"},
-     "tables.ptbxl.tasks: there is no 'auroc_makro'; did you mean auroc_macro?"),
-    ({"tested": "auroc_macro"}, "tables.ptbxl.tasks.tested: there is no 'auroc_macro'; "),
-    ({"scores": PART_TABLE.scores | {"f1_macro": "F1"}},
-     "tables.ptbxl.tasks.rows[0].value: run incepse has no ''; known: all, diagnostic, sub, super, form, rhythm"),
-    ({"rows": (*PART_TABLE.rows, replace(PART_TABLE.rows[0], name="x", published={"rythm/auroc_macro": 0.9}))},
-     "tables.ptbxl.tasks.scores.rythm/auroc_macro: there is no 'rythm'; did you mean rhythm?"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("more", "message"), NO_COLUMNS, ids=[message for _, message in NO_COLUMNS])
-def test_a_column_of_a_value_that_is_none_is_refused(more, message):
-    """Refuse a value or a score before or behind the slash that is not there."""
-    tables = SETTINGS.tables | {"ptbxl": {"tasks": replace(PART_TABLE, **more)}}
-    with pytest.raises(SettingsError) as caught:
-        resolver.resolved_files(changed(tables=tables))
-    assert str(caught.value).startswith(message)
-
-
-def test_a_row_needs_no_value_where_every_column_names_one():
-    """Fill such a table from runs over parts, whose own value is none of theirs."""
-    assert {row.value for row in PART_TABLE.rows} == {""}
-    assert all("/" in column for column in PART_TABLE.scores)
-    resolver.resolved_files(changed(tables=SETTINGS.tables | {"ptbxl": {"tasks": PART_TABLE}}))
-
-
-@pytest.mark.parametrize(("more", "message"), NO_TABLES, ids=[message for _, message in NO_TABLES])
-def test_a_table_that_cannot_be_filled_is_refused(more, message):
-    """Refuse a score, a baseline, a run or a value that is not there, and a run of another family."""
-    tables = SETTINGS.tables | {"heartbeat": {"networks": replace(TABLE, **more)}}
-    with pytest.raises(SettingsError) as caught:
-        resolver.resolved_files(changed(tables=tables))
-    assert str(caught.value).startswith(message)

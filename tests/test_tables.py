@@ -3,13 +3,14 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pqrst import tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
-from pqrst.params import Row, Table
+from pqrst.published import Row, Table
 
 TABLE = Table(
     title="Tiny, table 1",
@@ -268,26 +269,6 @@ def test_a_baseline_that_was_not_recorded_tests_nothing(tmp_path):
     assert data["p_corrected"].isna().all()
 
 
-def shown(published, results):
-    """Give a row with one published cell and these recorded results."""
-    return tables.Shown(Row("one", {"accuracy": published}, "one"), {}, {"": results})
-
-
-@pytest.mark.parametrize(
-    ("published", "inside"), [(0.9, True), (0.92, True), (0.929, False), (0.88, True), (0.87, False)]
-)
-def test_a_published_cell_lies_inside_two_deviations(published, inside):
-    """Take 0.9 ± 2 · 0.0141 as the spread of seeds at 0.89 and 0.91."""
-    results = [result(accuracy, 0.5) for accuracy in (0.89, 0.91)]
-    assert tables._inside(shown(published, results), "accuracy") is inside
-
-
-@pytest.mark.parametrize(("results", "published"), [([], 0.9), ([result(0.9, 0.5)], None), ([result(0.9, 0.5)], 0.9)])
-def test_a_published_cell_is_not_judged_without_a_spread(results, published):
-    """Say neither where nothing was recorded, nothing published, or one seed has no patients to draw an interval from."""
-    assert tables._inside(shown(published, results), "accuracy") is None
-
-
 @pytest.mark.parametrize(
     ("p", "text"),
     [(None, ""), (1.0, "1.000"), (0.0482, ".048"), (0.002, ".002"), (0.00099, "<.001"), (0.9996, "1.000")],
@@ -460,3 +441,50 @@ def test_each_table_has_its_figures(tmp_path, monkeypatch):
     ]
     tables.draw({"a": TABLE}, lines[:2], pd.DataFrame(), tmp_path)
     assert len(seen) == 4
+
+
+OF_LABELS = Table(
+    title="Labels", scores={"auroc_macro": "AUROC"}, tested="auroc_macro", baseline="Base",
+    rows=(Row("Base", {}, "base"), Row("Better", {"auroc_macro": 0.7}, "better")),
+)  # fmt: skip
+
+
+def of_labels(folder, *, synthetic=False, seeds=2):
+    """Evaluate and record so many seeds of two runs over the same 200 rows of 100 patients; one knows the labels better."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=(200, 2)).astype(np.int8)
+    for run, known in (("base", 0.1), ("better", 1.0)):
+        for seed in range(seeds):
+            place = folder / "scores" / run / f"seed-{seed}"
+            write_json(place / "scores.json", of_part("", 0.5, synthetic=synthetic, scores={"auroc_macro": known}))
+            write_json(folder / "paper" / run / f"{seed}.json", of_part("", 0.5, scores={"auroc_macro": known}))
+            np.save(place / "probabilities.npy", (rng.random(labels.shape) + known * labels) / 2)
+            np.save(place / "labels.npy", labels)
+            pd.DataFrame({"patient": [f"p{row // 2}" for row in range(200)]}).to_csv(place / "rows.csv", index=False)
+    return tables.build({"labels": OF_LABELS}, folder / "scores", folder / "paper")
+
+
+def test_p_of_several_labels_stands_on_the_line_that_it_compares(tmp_path):
+    """Print it, and bold, on the line of this checkout's results, from whose predictions it comes; not on what is recorded."""
+    text, data = of_labels(tmp_path)
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in body(text)[2:]]
+    assert [(line[0], line[2], line[-1]) for line in lines] == [
+        ("Base", "recorded, real", ""), ("Base", "ours", "baseline"),
+        ("Better", "published", ""), ("Better", "recorded, real", ""), ("**Better**", "ours", "<.001"),
+    ]  # fmt: skip
+    assert data["p_corrected"].isna().tolist() == [True, False]
+
+
+def test_p_of_several_labels_on_one_seed_is_not_bold(tmp_path):
+    """Hold back where the noise of the seeds is not known."""
+    text, data = of_labels(tmp_path, seeds=1)
+    assert "**Better**" not in text
+    assert data["p_corrected"].notna().sum() == 1
+
+
+def test_made_up_results_of_several_labels_are_not_compared(tmp_path):
+    """Print no p beside recorded results that it was not computed from."""
+    text, data = of_labels(tmp_path, synthetic=True)
+    assert "**Better**" not in text
+    assert data["p_corrected"].isna().all()
+    assert {line.split("|")[-2].strip() for line in body(text)[2:]} == {""}

@@ -42,18 +42,6 @@ def points(
     return table.assign(rows=true)
 
 
-def at_sensitivity(
-    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], targets: Sequence[float] = SENSITIVITIES
-) -> pd.DataFrame:
-    """Give what each label's highest threshold of each target sensitivity costs, on the rows that it is chosen on."""
-    parts = []
-    for target in targets:
-        part = points(labels, probabilities, thresholds_at(labels, probabilities, target), classes)
-        part.insert(1, "target", target)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Average, over fifteen bins of confidence, how far confidence lies from the share of right answers.
 

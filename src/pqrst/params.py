@@ -5,11 +5,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-
-from pqrst import catalog
+from pqrst import catalog, published
 from pqrst.errors import SettingsError
-from pqrst.parsing import Between, convert, nearest, parse
+from pqrst.parsing import Between, convert, nearest, parse, read
 
 AUTO = "auto"
 Count = Annotated[int, Between(1)]
@@ -212,7 +210,7 @@ class Run:
     frontend: str = ""  # what the signal passes first, learned with the network where it has weights
     drawing: str = ""  # signals are drawn as images in every batch, on the device that trains
     set: dict[str, Any] = field(default_factory=dict)
-    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # in params.yaml also `part`: all parts of the split
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> what differs, in the words of `set`
     brief: tuple[str, ...] = ()  # the arms that a brief profile trains; none: all
 
@@ -236,29 +234,6 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a table: a run, its name in print, and the published cells."""
-
-    name: str
-    published: dict[str, float | None]
-    run: str = ""  # none where a published line is shown and not rerun
-    value: str = ""  # of a run over several values
-    misprinted: dict[str, float] = field(default_factory=dict)  # what stands in print where `published` mends it
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of results."""
-
-    title: str
-    scores: dict[str, str]  # score -> heading
-    rows: tuple[Row, ...]
-    tested: str  # the score by which rows are held against the baseline
-    baseline: str = ""  # the name of a row; none: nothing is tested
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Settings:
     """The whole of params.yaml."""
 
@@ -271,6 +246,9 @@ class Settings:
     profiles: dict[str, Profile]
     defaults: dict[str, Any]
     databases: dict[str, Any]
+    splits: dict[
+        str, dict[str, Any]
+    ]  # that several datasets share, each named by them in place of a split of their own
     datasets: dict[str, Dataset]
     images: dict[str, Image]
     drawings: dict[str, Drawing]
@@ -283,17 +261,12 @@ class Settings:
     systems: dict[str, System]
     runs: dict[str, Run]
     scores: tuple[str, ...]
-    tables: dict[str, dict[str, Table]]  # family of runs -> its tables
+    tables: dict[str, dict[str, published.Table]]  # family of runs -> its tables, each family in a file of its own
 
 
 def load(path: Path) -> Settings:
-    """Read and check params.yaml as a whole."""
-    try:
-        given = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"{path} must be a mapping of settings, got {given!r}")
+    """Read and check params.yaml as a whole, with the tables of the families that it names."""
+    given = read(path, str(path))
     for key in given:
         if key not in {f.name for f in fields(Settings)}:
             raise SettingsError(f"{key} is not a setting; {nearest(str(key), [f.name for f in fields(Settings)])}")
@@ -301,8 +274,44 @@ def load(path: Path) -> Settings:
     for one in fields(Settings):
         if one.name not in given:
             raise SettingsError(f"{one.name} is missing from {path}")
-        values[one.name] = convert(one.type, given[one.name], one.name)
+        kind = tuple[str, ...] if one.name == "tables" else one.type
+        values[one.name] = convert(kind, _spelt_out(one.name, given[one.name], values), one.name)
+    values["tables"] = {family: published.load(path.parent, family) for family in values["tables"]}
     return _checked(Settings(**values))
+
+
+def _spelt_out(section: str, given: Any, read_so_far: Mapping[str, Any]) -> Any:
+    """Write out what datasets and runs say in one word; what has another shape is left to the parser."""
+    if section not in ("datasets", "runs") or not isinstance(given, Mapping):
+        return given
+    write = _with_shared if section == "datasets" else _with_parts
+    return {
+        name: write(one, read_so_far, f"{section}.{name}") if isinstance(one, Mapping) else one
+        for name, one in given.items()
+    }
+
+
+def _with_shared(data: Mapping[str, Any], read_so_far: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Put shared splits in place of their names."""
+    shared, own = read_so_far["splits"], data.get("splits")
+    if not isinstance(own, Mapping):
+        return data
+    for name, split in own.items():
+        if isinstance(split, str):
+            known(split, shared, f"{path}.splits.{name}")
+    return {
+        **data, "splits": {name: shared[split] if isinstance(split, str) else split for name, split in own.items()}
+    }  # fmt: skip
+
+
+def _with_parts(run: Mapping[str, Any], read_so_far: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Put all parts of its split in place of `over: part`."""
+    if run.get("over") != "part":
+        return run
+    known(run.get("dataset"), read_so_far["datasets"], f"{path}.dataset")
+    splits = read_so_far["datasets"][run["dataset"]].splits
+    known(run.get("split"), splits, f"{path}.split")
+    return {**run, "over": {"part": list(splits[run["split"]].parts)}}
 
 
 def _checked(s: Settings) -> Settings:

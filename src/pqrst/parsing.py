@@ -5,7 +5,10 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
 
 from pqrst.errors import SettingsError
 
@@ -32,6 +35,17 @@ def nearest(name: str, known: Sequence[str]) -> str:
     """Suggest the known name most like this one, as the end of a sentence."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def read(file: Path, called: str) -> Mapping[Any, Any]:
+    """Read a YAML file that must hold a mapping; `called` names it in an error."""
+    try:
+        given = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{called} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{called} must be a mapping of settings, got {given!r}")
+    return given
 
 
 def parse(kind: type[Settings], given: Any, path: str) -> Settings:

@@ -9,8 +9,9 @@ import yaml
 
 from pqrst.arrays import LabelTask, write_text
 from pqrst.errors import SettingsError
-from pqrst.params import Split, Table, Train, Window
+from pqrst.params import Split, Train, Window
 from pqrst.parsing import parse
+from pqrst.published import Table
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pqrst import catalog, convergence, scores
+from pqrst import catalog, run_checks, table_checks
 from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Row, Run, Settings, Table, Train, component, drawing_settings, known
+from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known
 from pqrst.parsing import nearest, number, parse
 from pqrst.resolved import Download, Encode, RunSettings, Scores, Segment, Splits
 
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
 NOT_PINNED = ("train.seeds", "train.threads", "train.device")
+MOST = "most_epochs"  # that a run may be trained, whatever it says of itself; 0 = as many as it says, or as -S does
 
 
 def resolve(s: Settings) -> dict[str, list[RunSettings]]:
@@ -49,9 +50,9 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
     run, path = s.runs[name], f"runs.{name}"
     if len(run.over) > 1:
         raise SettingsError(f"{path}.over names {' and '.join(run.over)}; a run is made over one setting")
-    task = _check_run(s, run, path)
-    layers: dict[str, Any] = {"loss": s.systems[run.system].loss, "frontend": run.frontend}
+    task = run_checks.check(s, run, path)
     profile = s.profiles[s.profile]
+    layers: dict[str, Any] = {"loss": s.systems[run.system].loss, "frontend": run.frontend, MOST: profile.most_epochs}
     for place, layer in (("defaults", s.defaults), (f"systems.{run.system}.train", s.systems[run.system].train),
                          (f"profiles.{s.profile}.train", profile.train),
                          (f"profiles.{s.profile}.systems.{run.system}", profile.systems.get(run.system, {}))):  # fmt: skip
@@ -65,6 +66,7 @@ def _run(s: Settings, name: str, overrides: Mapping[str, Any], taken: dict[str, 
                 continue
             if _takes(s, run, task, (key, value)):
                 layers[key] = value
+                layers |= {MOST: 0} if key == "train.epochs" else {}
                 taken[key].append(name)
     for arm in run.brief:
         known(arm, run.arms, f"{path}.brief")
@@ -76,8 +78,8 @@ def _takes(s: Settings, run: Run, task: str, override: tuple[str, Any]) -> bool:
     """Say whether an override can serve a run."""
     key, value = override
     if key == "frontend":
-        return run.input.startswith("windows/") and _kind(s, run.model) == "models"
-    return key != "loss" or task in catalog.load("losses", value).TASKS
+        return not run_checks.undrawable(s, run)
+    return key != "loss" or run_checks.serves(value, task)
 
 
 def _points(run: Run, path: str) -> list[tuple[str, dict[str, Any]]]:
@@ -108,14 +110,14 @@ def _check_labels(labels: Sequence[str], path: str) -> None:
 def _pinned(s: Settings, name: str, layers: Mapping[str, Any], label: str, point: Mapping[str, Any]) -> RunSettings:
     """Lay a run's own `set`, and that of one of its arms or values, on top of all other layers."""
     pinned = s.runs[name].set | dict(point)
-    parts = {key: pinned.pop(key) for key in ("model", "drawing", "frontend") if key in pinned}
-    run, path = replace(s.runs[name], **parts), _path(s.runs[name], name, label)
-    task = _check_run(s, run, path)
-    above = dict(layers) | {"frontend": parts.get("frontend", layers["frontend"])}
-    known(above["frontend"], {"": 0} | s.frontends, f"{path}.frontend")
+    above, path = dict(layers), _path(s.runs[name], name, label)
+    parts = {"frontend": above.pop("frontend")}
+    parts |= {key: pinned.pop(key) for key in ("model", "drawing", "frontend") if key in pinned}
+    run = replace(s.runs[name], **parts)
+    task = run_checks.check(s, run, path)
     own = {
         "model": dict((s.models | s.classifiers)[run.model] or {}),
-        "frontend": dict(s.frontends.get(above["frontend"]) or {}),
+        "frontend": dict(s.frontends.get(run.frontend) or {}),
         "drawing": _drawn(s, run),
         "losses": {k: dict(v or {}) for k, v in s.losses.items()},
     }
@@ -139,49 +141,20 @@ def _before(path: str) -> str:
 
 
 def _drawn(s: Settings, run: Run) -> dict[str, Any]:
-    """Give the settings of the encoding that a run draws its batches by; a profile may want smaller pictures."""
+    """Give the settings of the encoding that a run draws its batches by.
+
+    A profile may want smaller pictures; an encoding whose own size was changed, by -S say, keeps it.
+    """
     if not run.drawing:
         return {}
-    found, pixels = drawing_settings(s, run.drawing), s.profiles[s.profile].pixels
-    return found | {"size": pixels} if pixels and "size" in found else found
-
-
-def _kind(s: Settings, model: str) -> Literal["models", "classifiers"]:
-    return "classifiers" if model in s.classifiers else "models"
-
-
-def _check_run(s: Settings, run: Run, path: str) -> str:
-    """Check the names that a run gives; return the task of its dataset."""
-    known(run.system, s.systems, f"{path}.system")
-    over = ".over" if "model" in run.over else ""
-    known(run.model, s.models | s.classifiers, f"{path}{over}.model")
-    known(run.dataset, s.datasets, f"{path}.dataset")
-    known(run.split, s.datasets[run.dataset].splits, f"{path}.split")
-    known(run.drawing, {"": 0} | s.drawings, f"{path}.drawing")
-    known(run.frontend, {"": 0} | s.frontends, f"{path}.frontend")
-    stored = run.input.startswith("images/")
-    if stored and (run.drawing or run.frontend):
-        raise SettingsError(
-            f"{path}: {run.input} holds images already; remove drawing and frontend, or take windows/{run.dataset}"
-        )
-    if (run.drawing or run.frontend) and _kind(s, run.model) == "classifiers":
-        raise SettingsError(f"{path}: {run.model} is no network; remove drawing and frontend")
-    inputs = {f"windows/{run.dataset}": "image" if run.drawing else "signal"} | {
-        f"images/{n}": "image" for n, i in s.images.items() if i.dataset == run.dataset
-    }
-    known(run.input, inputs, f"{path}.input")
-    module = catalog.load(_kind(s, run.model), run.model, f"{path}.model")
-    accepts = module.ACCEPTS
-    beside = accepts == "side" or getattr(module, "SIDE", ())
-    if beside and s.datasets[run.dataset].window.side == "none":
-        raise SettingsError(
-            f"{path}.model: {run.model} takes what stands beside rows; {run.dataset} has window.side none"
-        )
-    if accepts not in (inputs[run.input], "side"):
-        one = {"image": "an image"}.get(accepts, f"a {accepts}")
-        holds = f"drawn as {run.drawing} is an image" if run.drawing else f"holds {inputs[run.input]}s"
-        raise SettingsError(f"{path}.model: {run.model} takes {one}, {run.input} {holds}")
-    return str(catalog.load("datasets", s.datasets[run.dataset].database).TASK)
+    found, pixels, name = (
+        drawing_settings(s, run.drawing),
+        s.profiles[s.profile].pixels,
+        s.drawings[run.drawing].encoding,
+    )
+    shipped = getattr(component(("encodings", name), {}, f"encodings.{name}"), "size", None)
+    changed = (s.encodings[name] or {}).get("size", shipped) != shipped
+    return found | {"size": pixels} if pixels and "size" in found and not changed else found
 
 
 def _pin(layers: dict[str, Any], settings: dict[str, Any], pinned: Mapping[str, Any], path: str) -> None:
@@ -209,28 +182,35 @@ def _finish(
 ) -> RunSettings:
     (name, task, value), loss = which, layers["loss"]
     path = _path(s.runs[name], name, value)
-    given = {key.removeprefix("train."): value for key, value in layers.items() if key.startswith("train.")}
     known(loss, s.losses, f"{_of(path)}.loss")
     part, parts = str(layers.get("part", "")), s.datasets[run.dataset].splits[run.split].parts
     known(part, dict.fromkeys(parts or [""]), f"{_of(path)}.part")
-    if task not in catalog.load("losses", loss).TASKS:
+    if not run_checks.serves(loss, task):
         raise SettingsError(f"{path}: the loss {loss} has no {task}-label form, and {run.dataset} is {task}-label")
-    train = parse(Train, given, f"{path}.train")
-    train = replace(train, epochs=min(train.epochs, s.profiles[s.profile].most_epochs or train.epochs))
-    kind = _kind(s, run.model)
-    arm = _before(path)
+    train = _training(layers, path)
+    run_checks.check_training(s, run, part, train, path)
+    kind, arm = run_checks.kind_of(s, run.model), _before(path)
     model = component((kind, run.model), settings["model"], f"{arm}{kind}.{run.model}")
     losses = component(("losses", loss), settings["losses"][loss], f"{arm}losses.{loss}")
-    frontend = _optional(("frontends", layers["frontend"]), settings["frontend"], path)
+    frontend = _optional(("frontends", run.frontend), settings["frontend"], path)
     drawn_by = s.drawings[run.drawing].encoding if run.drawing else ""
     encoding = _optional(("encodings", drawn_by), settings["drawing"], path)
     weights = s.weights.get(run.model, "")
     code = catalog.digests(kind, run.model) | catalog.digests("losses", loss) | frontend.code | encoding.code
     return RunSettings(
-        name, run.system, run.family, run.dataset, run.input, run.split, task, run.model, asdict(model), loss, asdict(losses),
-        tuple(range(s.seed, s.seed + train.seeds)), train, code | _weights(weights, run.model), value, kind, part,
-        layers["frontend"], frontend.settings, drawn_by, encoding.settings, weights,
+        run=name, system=run.system, family=run.family, dataset=run.dataset, input=run.input, split=run.split, part=part,
+        task=task, kind=kind, model=run.model, model_settings=asdict(model), loss=loss, loss_settings=asdict(losses),
+        frontend=run.frontend, frontend_settings=frontend.settings, encoding=drawn_by, encoding_settings=encoding.settings,
+        seeds=tuple(range(s.seed, s.seed + train.seeds)), train=train, value=value, weights=weights,
+        code=code | _weights(weights, run.model),
     )  # fmt: skip
+
+
+def _training(layers: Mapping[str, Any], path: str) -> Train:
+    """Read the training settings of all layers, for no more epochs than the profile allows."""
+    given = {key.removeprefix("train."): value for key, value in layers.items() if key.startswith("train.")}
+    train = parse(Train, given, f"{path}.train")
+    return replace(train, epochs=min(train.epochs, layers[MOST] or train.epochs))
 
 
 @dataclass(frozen=True)
@@ -260,57 +240,10 @@ def _weights(file: str, model: str) -> dict[str, str]:
     return {"weights": file_digest(Path(file))}
 
 
-def _check_tables(s: Settings, resolved: Mapping[str, list[RunSettings]]) -> None:
-    """Check that every score exists, and that a table shows runs of its own family, and values that they are made over."""
-    for place, score in enumerate(s.scores):
-        known(score, dict.fromkeys(scores.names()), f"scores[{place}]")
-    for family, page in s.tables.items():
-        for name, table in page.items():
-            path = f"tables.{family}.{name}"
-            _check_columns(s, resolved, table, path)
-            if table.baseline:
-                known(table.baseline, {row.name: 0 for row in table.rows if row.run}, f"{path}.baseline")
-            for place, row in enumerate(table.rows):
-                if row.run:
-                    _check_row(s, resolved, table, row, f"{path}.rows[{place}]")
-                if row.run and s.runs[row.run].family != family:
-                    raise SettingsError(
-                        f"{path}.rows[{place}].run: {row.run} is of family {s.runs[row.run].family}, the table shows {family}"
-                    )
-
-
-def _check_columns(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, path: str) -> None:
-    """Check the scores that a table's columns name, and the values before them."""
-    known(table.tested, table.scores, f"{path}.tested")
-    made = [one for row in table.rows if row.run in resolved for one in resolved[row.run]]
-    values = {one.value.partition("/")[2] if s.runs[one.run].arms else one.value: 0 for one in made}
-    for column in (*table.scores, *(cell for row in table.rows for cell in row.published)):
-        value, _, score = column.rpartition("/")
-        if value:
-            known(value, values, f"{path}.scores.{column}")
-        if not scores.of_matrix(score) and not convergence.names_one(score):
-            known(score, dict.fromkeys(s.scores), path)
-
-
-def _check_row(s: Settings, resolved: Mapping[str, list[RunSettings]], table: Table, row: Row, path: str) -> None:
-    """Check that a row's run exists, and has the arm or value that is shown where the columns name none."""
-    known(row.run, s.runs, f"{path}.run")
-    values = [found.value for found in resolved[row.run]]
-    if s.runs[row.run].arms:
-        known(row.value, s.runs[row.run].arms, f"{path}.value")
-        if s.runs[row.run].over and any("/" not in column for column in table.scores):
-            over = next(iter(s.runs[row.run].over))
-            raise SettingsError(
-                f"{path}: run {row.run} is made over {over} too; name one before each score, as one/score"
-            )
-    elif row.value not in values and any("/" not in column for column in table.scores):
-        raise SettingsError(f"{path}.value: run {row.run} has no {row.value!r}; known: {', '.join(values) or 'none'}")
-
-
 def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
     """Give every file under resolved/ by its name: what each stage reads instead of params.yaml."""
     resolved = resolve(s)
-    _check_tables(s, resolved)
+    table_checks.check(s, {name: [one.value for one in found] for name, found in resolved.items()})
     files = _of_data(s)
     for name, found in resolved.items():
         files[f"runs/{name}.yaml"] = (
