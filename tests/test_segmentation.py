@@ -100,7 +100,7 @@ def test_recordings_of_another_gain_are_refused(tmp_path):
     other = recording([2, 6, 10], [0, 1, 1], name="r2")
     other = Record(other.record, "", other.signal, 360.0, ("MLII",), (100.0,), (1024,), marks=other.marks)
     window = Window("equal", samples=8, step=4, leads="first")
-    with pytest.raises(DataError, match="record r2: its gain"):
+    with pytest.raises(DataError, match="record r2: its gain, zero or rate differs from the records before it; set window.steps"):
         segment([recording([2, 6], [0, 1]), other], window, "stop", FACTS, tmp_path / "toy")
 
 

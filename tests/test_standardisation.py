@@ -29,9 +29,17 @@ def test_row_standardisation_takes_each_row_and_lead_by_itself():
     assert standardise(torch.from_numpy(x), Standardisation("row")).numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_flat_row_becomes_zeros():
-    """Divide by no zero where a row has no deviation."""
-    assert standardise(torch.full((1, 1, 6), 4.0), Standardisation("row")).tolist() == [[[0.0] * 6]]
+@pytest.mark.parametrize("samples", [6, 187, 240, 1000, 5000])
+@pytest.mark.parametrize("level", [4.0, 0.325, -1.1, 0.005, 3.3, 100.7, 0.0])
+def test_a_flat_row_becomes_zeros(level, samples):
+    """Divide by no zero where a row has no deviation, and blow no last digit of its mean up to one."""
+    assert standardise(torch.full((1, 1, samples), level), Standardisation("row")).tolist() == [[[0.0] * samples]]
+
+
+def test_a_small_wave_far_from_zero_is_not_flat():
+    """Keep a wave of .05 mV on an offset of 100 mV."""
+    x = (100 + 0.05 * torch.sin(torch.arange(360.0) / 7)).view(1, 1, -1)
+    assert standardise(x, Standardisation("row")).std().item() == pytest.approx(1, abs=0.01)
 
 
 def test_no_standardisation_gives_the_rows_back():

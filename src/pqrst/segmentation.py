@@ -42,7 +42,10 @@ def segment(
         for record, rows in _cut(found, window, on_bad_record, skipped):
             own = _meta(record, rows, window, facts)
             if meta is not None and (own.gain, own.zero, own.fs) != (meta.gain, meta.zero, meta.fs):
-                raise DataError(f"record {record.record}: its gain, zero or rate differs from the records before it")
+                raise DataError(
+                    f"record {record.record}: its gain, zero or rate differs from the records before it; "
+                    "set window.steps, and window.rate, to bring all to one"
+                )
             if writer is None or meta is None:
                 meta = own
                 writer = Writer(folder, rows.x.shape[1:], rows.x.dtype.name).__enter__()

@@ -11,6 +11,7 @@ from torch import Tensor
 from pqrst.arrays import Steps
 
 EPSILON = 1e-8
+ROUNDING = 1e-6  # of a mean: what deviates less from it is flat
 Kind = Literal["none", "row", "train", "train_all"]
 
 
@@ -62,7 +63,9 @@ def standardise(x: Tensor, s: Standardisation) -> Tensor:
     if s.kind == "row":
         axes = tuple(range(2, x.ndim))
         mean = x.mean(axes, keepdim=True)
-        return (x - mean) / _divisor((x - mean).square().mean(axes, keepdim=True).sqrt())
+        deviation = (x - mean).square().mean(axes, keepdim=True).sqrt()
+        flat = deviation <= ROUNDING * mean.abs()  # the mean of equal numbers may be off by their last digit
+        return (x - mean) / _divisor(deviation).masked_fill(flat, torch.inf)
     scaled = (x - _by_lead(s.mean, x)) / _divisor(_by_lead(s.deviation, x))
     return torch.nan_to_num(scaled) if x.ndim == 2 else scaled  # a missing number beside a row becomes the mean
 

@@ -30,7 +30,6 @@ class Batcher:
         self._arrived = asyncio.Event()
         # a thread of its own: uploads that are read cannot keep the network waiting
         self._thread = ThreadPoolExecutor(1, "network")
-        self.passes = 0
 
     async def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Give the probabilities of a request's rows once their turn has come."""
@@ -59,7 +58,6 @@ class Batcher:
             except Exception as error:  # noqa: BLE001 (whoever asked is told, and the queue goes on)
                 self._fail([job for job, _, _ in taken], error)
                 continue
-            self.passes += 1
             self._give(taken, found)
 
     def _take(self) -> list[tuple[_Job, int, int]]:
