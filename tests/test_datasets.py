@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pqrst import catalog, params, sides
 from pqrst.arrays import LabelTask, Record, digest, read
 from pqrst.segmentation import segment
 
+MIRRORED = {"heartbeat": "mitdb"}  # a mirror's folder, where it is not called as the database
 SETTINGS = params.load(Path(__file__).resolve().parents[1] / "params.yaml")
 
 
@@ -60,6 +62,16 @@ def cut(name, window, module, raw, folder):
     return read(folder)
 
 
+def source_of(name):
+    """Give the folder in a recording's name."""
+    return name.rpartition("/")[0]
+
+
+def by_number(name):
+    """Order 2 before 10, whether or not noughts are before it."""
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name) if part]
+
+
 def test_it_says_what_it_is(module):
     """It has a task, classes, and the functions that its stages call."""
     assert module.TASK in ("single", "multi")
@@ -106,16 +118,29 @@ def test_every_recording_is_read(records):
     assert len(set(names)) == len(names) > 5
 
 
+def test_a_mirror_gives_the_same_recordings(name, module, raw, records, tmp_path):
+    """Fetched out of a folder that holds the files as the host does, they are read as those are."""
+    mirror, dest = tmp_path / "mirror", tmp_path / "fetched"
+    shutil.copytree(raw, mirror / MIRRORED.get(name, name))
+    told = module.fetch(str(mirror), dest, tmp_path / "scratch", module.Params())
+    assert (told["source"], told["verified"]) == ("mirror", True)
+    found = list(module.records(dest, module.Params()))
+    assert len(found) == len(records)
+    for one, other in zip(found, records, strict=True):
+        assert (one.record, one.patient, one.label, one.gain) == (other.record, other.patient, other.label, other.gain)
+        assert np.array_equal(one.signal, other.signal, equal_nan=one.signal.dtype.kind == "f")
+
+
 def test_recordings_come_in_one_order(module, raw, records):
-    """Name them as RECORDS does, or by their numbers, or source by source; never as files happen to lie."""
+    """Name them as RECORDS does, path or not, or by their numbers, source by source; never as files happen to lie."""
     names = [record.record for record in records]
-    if module.TASK == "single":
-        listed = raw / "RECORDS"
-        assert names == (listed.read_text().split() if listed.exists() else sorted(names))
+    assert [record.record for record in module.records(raw, module.Params())] == names
+    listed = (raw / "RECORDS").read_text().split() if (raw / "RECORDS").exists() else []
+    if len(listed) == len(names):  # else it lists folders, or what the reader leaves out
+        assert [Path(name).name for name in names] == [Path(line).name for line in listed]
     else:
-        sources = [name.rpartition("/")[0] for name in names]
-        turns = {source: turn for turn, source in enumerate(dict.fromkeys(sources))}
-        assert names == sorted(names, key=lambda name: (turns[name.rpartition("/")[0]], name))
+        turns = {source: turn for turn, source in enumerate(dict.fromkeys(map(source_of, names)))}
+        assert names == sorted(names, key=lambda name: (turns[source_of(name)], by_number(name)))
 
 
 def test_people_recur_where_they_are_known(module, records):
@@ -147,13 +172,18 @@ def test_what_is_known_beside_a_signal_has_the_same_names_throughout(records):
         assert len({tuple(getattr(record, told)) for record in records}) == 1
 
 
-def test_made_up_recordings_go_through_the_real_reader(module, cuts):
+def stored_as(window, record):
+    """Say what rows of a window are stored as: the converter's own steps unless something computed on them."""
+    computed = window.cut == "beats" or window.filter or window.zscore or window.rate not in (0, record.fs)
+    return "int16" if window.steps or not (computed or record.gain is None) else "float32"
+
+
+def test_made_up_recordings_go_through_the_real_reader(module, records, cuts):
     """Cut as params.yaml says, they give finite rows of at least two classes, in the declared type, shape and rate."""
     for window, bundle in cuts.values():
         assert np.isfinite(bundle.x).all()
         assert bundle.x.shape[2] == window.samples
-        whole_steps = window.steps or not (window.cut == "beats" or window.filter or window.zscore)
-        assert bundle.x.dtype == bundle.meta.dtype == ("int16" if whole_steps else "float32")
+        assert bundle.x.dtype == bundle.meta.dtype == stored_as(window, records[0])
         assert not window.rate or bundle.meta.fs == window.rate
         assert (bundle.class_counts() > 0).sum() >= 2
         assert set(np.unique(bundle.y)) <= set(range(len(module.CLASSES) if module.TASK == "single" else 102))

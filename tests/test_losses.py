@@ -81,7 +81,7 @@ def test_it_says_which_tasks_it_serves(name):
 @pytest.mark.parametrize(("name", "task"), FORMS)
 @pytest.mark.parametrize("scale", [1.0, 1e4])
 def test_it_gives_one_finite_number_and_a_finite_gradient(name, task, scale):
-    """Stay finite for logits of ordinary size and for ten thousand."""
+    """Stay finite for logits of ordinary size and for ten thousand; what is `BOUNDED` has no gradient left where all is settled."""
     logits, target = problem(task, scale, width(name))
     loss = default(name, task)(logits, target)
     loss.backward()
@@ -89,7 +89,7 @@ def test_it_gives_one_finite_number_and_a_finite_gradient(name, task, scale):
     assert loss.isfinite()
     assert loss >= 0
     assert logits.grad.isfinite().all()
-    assert logits.grad.any()
+    assert logits.grad.any() or (scale > 1 and getattr(catalog.load("losses", name), "BOUNDED", False))
 
 
 @pytest.mark.parametrize(("name", "task"), FORMS)

@@ -4,6 +4,7 @@ import difflib
 import re
 import shutil
 from dataclasses import asdict, fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,18 @@ def test_loading_and_dumping_by_dvc_changes_no_byte(copy):
         pass
     assert changed_lines(TEXT, copy.read_text()) == []
     assert copy.read_text() == TEXT
+
+
+def test_no_list_stands_last():
+    """Let a list be followed by a setting: DVC's editor drops a comment or a blank line that comes right after one."""
+    lines = [*TEXT.splitlines(), "end: of the file"]
+    wrong = [
+        f"params.yaml, line {number}: a comment or blank line follows the list item {line.strip()!r}, and DVC's editor drops it; "
+        "write the list before another setting of its component"
+        for number, (line, after) in enumerate(pairwise(lines), 1)
+        if line.lstrip().startswith("- ") and (not after.strip() or after.lstrip().startswith("#"))
+    ]
+    assert not wrong, wrong[0]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,4 @@
-"""One file a classical baseline: `Params`, `ACCEPTS`, `TRUSTED` and `build(columns, classes, seed, p, shape)`, a scikit-learn estimator."""
+"""One file a classical baseline: a scikit-learn estimator.
+
+Each provides `Params`, `ACCEPTS`, `TASKS`, `TRUSTED` and `build(columns, classes, seed, p, shape)`.
+"""

@@ -1,5 +1,6 @@
 """One file a database; its docstring is the data sheet.
 
-Each provides `Params`, `TASK`, `CLASSES`, `fetch(base, dest, scratch, p)` and `records(raw, p)`. Files that begin with an
-underscore serve two or more of them.
+Each provides `Params`, `TASK`, `CLASSES`, `fetch(base, dest, scratch, p)`, from the host or the mirror at `base`, which gives
+the provenance, and `records(raw, p)`; `LABEL_TASKS` where its labels make several tasks. Files that begin with an underscore
+serve two or more of them.
 """
