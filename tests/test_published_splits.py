@@ -8,38 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
+import toys
 from pqrst import artifact, estimators, fitting, loaders, segmentation, sides, splits, training, windows
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
+from pqrst.arrays import Bundle, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
 from pqrst.opened import open_parts
-from pqrst.params import Split, Train, Window, parts_of
-from pqrst.resolved import RunSettings
+from pqrst.params import Split, Window, parts_of
 from pqrst.standardisation import Standardisation, fit_standardisation
 
 CLASSES, SAMPLES = ("a", "b", "c"), 16
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=CLASSES,
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
-TRAIN = Train(
-    epochs=3, seeds=1, batch_size=16, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
-    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.0,
-    augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
-    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="accuracy",
-    thresholds="none", resident_gb=2.0,
-)  # fmt: skip
-RUN = RunSettings(
-    run="tiny", system="icwa", family="tests", dataset="toy", input="windows/toy", split="cut", task="single",
-    model="simple_cnn", model_settings={"widths": [4], "kernel": 3}, loss="ce", loss_settings={"label_smoothing": 0.0},
-    seeds=(9,), train=TRAIN, code={"models/simple_cnn.py": "ab"},
-)  # fmt: skip
+META = replace(toys.META, classes=CLASSES)
+TRAIN = replace(toys.TRAIN, epochs=3, class_weight_alpha=1.0, select="accuracy")
+RUN = replace(toys.RUN, dataset="toy", input="windows/toy", split="cut", train=TRAIN)
 FOREST = replace(
     RUN, kind="classifiers", model="deep_feature",
     model_settings={"kernels": 20, "components": 3, "trees": 5, "least_rows": 1}, train=replace(TRAIN, standardise="none"),
