@@ -76,6 +76,15 @@ def shelf(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def one_thread():
+    """Sum in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def own_process(monkeypatch):
     """Leave this process's heap alone, and set threads and determinism back."""
     monkeypatch.setenv("PQRST_KEEP_HEAP", "0")

@@ -17,17 +17,11 @@ from pqrst.models import attention_cnn
 from pqrst.predictors import NetworkPredictor
 from pqrst.standardisation import Standardisation
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONTRACT = replace(toys.CONTRACT, run="toy", model="toy", classes=("Normal", "Abnormal"))
 TRAIN = Standardisation("train", (1.0, -2.0), (2.0, 0.5))
 PLACE = slice(40, 50)  # of 100 samples: what the toy of the removal decides by
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Linear(nn.Module):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 import toys
 from pqrst import artifact, estimators, fitting, loaders, segmentation, sides, splits, training, windows
@@ -166,16 +165,6 @@ def silent(_):
     yield lambda _: None
 
 
-@pytest.fixture
-def process(monkeypatch):
-    """Leave this process's heap alone, and set threads and determinism back."""
-    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
-
-
 def prepared(data):
     """Give what training would be given, without training."""
     fitted = fit_standardisation("train", loaders.parts(data.bundle.x, data.sides.rows("train")))
@@ -188,7 +177,7 @@ def train(folder, data, run):
     return folder / "out" / "seed-9"
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     """Train, and reckon the validation scores of the history on the test rows."""
     data = opened(tmp_path, PUBLISHED)
@@ -202,7 +191,7 @@ def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     assert (contract.calibration.rows, contract.calibration.fitted_on) == (len(test), "test")
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 def test_test_rows_that_choose_teach_nothing(tmp_path):
     """Train to the same first epoch, and fit standardisation and class weights alike, whatever the test rows are."""
     data = opened(tmp_path, PUBLISHED)
@@ -217,7 +206,7 @@ def test_test_rows_that_choose_teach_nothing(tmp_path):
     assert not before.validation_x[0].equal(after.validation_x[0])
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize(("split", "sides_learned"), [(PUBLISHED, ["train"]), (DRAWN, ["train", "validation"])])
 def test_an_estimator_never_learns_test_rows(tmp_path, monkeypatch, split, sides_learned):
     """Fit to train and validation rows; where test rows choose the epoch, to the train rows alone."""

@@ -25,6 +25,8 @@ from pqrst.models import coupled_cnn
 from pqrst.standardisation import Standardisation
 from pqrst.training import Data, Lesson
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TIMES = ("seconds", "samples_per_second")
 CLASSES, SAMPLES, EPOCHS = 3, 16, 6
 PLAIN = replace(toys.TRAIN, epochs=4, batch_size=8, standardise="none")
@@ -102,15 +104,6 @@ def same(first, second):
     """Say whether two trainings gave the same weights and history, bit for bit."""
     weights = all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
     return weights and timeless(first.history) == timeless(second.history) and first.best_epoch == second.best_epoch
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sum in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

@@ -1,5 +1,7 @@
 """Hand-made settings, rows and files that several tests share; a test makes its own of them by `replace`."""
 
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -114,3 +116,24 @@ def einthoven(steps, zero=0):
     """Give how far the four derived leads are from what I and II say, in steps, from (samples, 12)."""
     i, ii, iii, avr, avl, avf = (steps[:, n].astype(float) - zero for n in range(6))
     return np.array([iii - (ii - i), avr + (i + ii) / 2, avl - (i - ii / 2), avf - (ii - i / 2)])
+
+
+def seeded(layer, x):
+    """Give what a layer that draws makes of rows: once, again from the same seed, and as the draws go on."""
+    torch.manual_seed(3)
+    first = layer(x)
+    torch.manual_seed(3)
+    return first, layer(x), layer(x)
+
+
+def kill_once(child, there):
+    """Kill a child process as soon as something is there."""
+    deadline = time.monotonic() + 30
+    try:
+        while not there():
+            assert time.monotonic() < deadline
+            assert child.poll() is None
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
