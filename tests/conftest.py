@@ -2,7 +2,7 @@
 
 import os
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import artifact, contracts
-from pqrst.arrays import Meta
+import toys
+from pqrst import artifact, console
 from pqrst.decisions import Calibration
 from pqrst.made_up.mitdb import write
 from pqrst.models import attention_cnn
@@ -75,6 +75,35 @@ def shelf(tmp_path, monkeypatch):
     host.server_close()
 
 
+@pytest.fixture
+def one_thread():
+    """Sum in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def own_process(monkeypatch):
+    """Leave this process's heap alone, and set threads and determinism back."""
+    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=False)
+
+
+@pytest.fixture
+def own_log(monkeypatch):
+    """Leave the project's log as it was, and let each test see its own lines."""
+    monkeypatch.setattr(console.log, "handlers", [])
+    monkeypatch.setattr(console.log, "propagate", True)
+    level = console.log.level
+    yield
+    console.log.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def synthetic_mitbih(tmp_path_factory):
     """Write six made-up recordings of a minute, once."""
@@ -92,12 +121,12 @@ def untrained_attention(tmp_path_factory):
         torch.manual_seed(0)
         small = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
         cut = {"cut": "equal", "samples": samples, "step": step, "filter": {"low": 0.5, "high": 50.0, "order": 5}}
-        meta = Meta(dataset="mitdb", task="single", classes=("Normal", "Abnormal"), fs=360.0, leads=("first",), units="mV", axes=("row", "lead", "time"), window=cut,
-                    provenance={"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(1, samples))  # fmt: skip
-        contract = contracts.Contract(
-            run="attention", system="attention", seed=17, task="single", classes=meta.classes, model="attention_cnn",
-            model_settings=asdict(small), parameters=1, input=meta.form, standardise=Standardisation("row"),
-            output="logits", split="patients", best_epoch=1, provenance={"synthetic": True, "database": "mitdb"}, settings_digest="ab",
+        meta = replace(toys.META, dataset="mitdb", classes=("Normal", "Abnormal"), fs=360.0, leads=("first",),
+                       window=cut, lead_names=({"MLII": 45, "V5": 3},), shape=(1, samples))  # fmt: skip
+        contract = replace(
+            toys.CONTRACT, run="attention", system="attention", seed=17, classes=meta.classes, model="attention_cnn",
+            model_settings=asdict(small), input=meta.form, standardise=Standardisation("row"), split="patients",
+            provenance={"synthetic": True, "database": "mitdb"}, settings_digest="ab",
             calibration=Calibration(2.0, "validation", 9), leak="no patient on two sides",
         )  # fmt: skip
         folder = tmp_path_factory.mktemp("run") / "attention"

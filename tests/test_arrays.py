@@ -7,20 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest, or_fault, read, read_meta, write_text
+from pqrst.arrays import Bundle, Record, Writer, digest, or_fault, read, read_meta, write_text
 from pqrst.errors import DataError, RecordError
-
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=("a", "b"),
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
+from toys import META
 
 
 def rows(*names):

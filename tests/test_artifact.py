@@ -8,41 +8,22 @@ import pytest
 import torch
 
 from pqrst import artifact
-from pqrst.arrays import Meta, digest
-from pqrst.contracts import Contract
+from pqrst.arrays import digest
 from pqrst.errors import DataError, PqrstError
 from pqrst.inference import Crop, logits
 from pqrst.models import coupled_cnn
 from pqrst.standardisation import Standardisation, decoded, standardise
+from toys import COUPLED, coupled, few_rows
 
-SHAPE, CLASSES = (2, 16), ("N", "S", "V")
-SETTINGS = {"widths": [4, 6], "dropout": [0.2, 0.3], "kernel": 3, "dense_widths": [8], "dense_dropout": 0.5}
-META = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("MLII", "V1"), units="mV", axes=("row", "lead", "time"), window={"tail": 0.2},
-            provenance={"synthetic": True}, gain=(200.0, 200.0), zero=(1024, 1024), shape=SHAPE)  # fmt: skip
-CONTRACT = Contract(
-    run="tiny", system="heartbeat", seed=9, task="single", classes=CLASSES, model="coupled_cnn", model_settings=SETTINGS,
-    parameters=99, input=META.form, standardise=Standardisation("row"), output="logits", split="kaggle",
-    best_epoch=2, provenance={"synthetic": True, "dataset": "beats", "digest": "ab"}, settings_digest="cd",
-)  # fmt: skip
+SHAPE, CLASSES = COUPLED.input.shape, COUPLED.classes
+INPUT = replace(COUPLED.input, window={"tail": 0.2})
+CONTRACT = replace(COUPLED, input=INPUT, provenance={"synthetic": True, "dataset": "beats", "digest": "ab"})
 HISTORY = [{"epoch": 1.0, "lr": 0.1, "seconds": 3.3, "samples_per_second": 7.0},
            {"epoch": 2.0, "lr": 0.01, "seconds": 4.4, "samples_per_second": 8.0}]  # fmt: skip
 
 
-def network():
-    """Build a network with batch norm whose running means are not those of a fresh one."""
-    torch.manual_seed(0)
-    p = coupled_cnn.Params(widths=(4, 6), kernel=3, dense_widths=(8,))
-    made = coupled_cnn.build(SHAPE, len(CLASSES), p)
-    made(torch.randn(32, *SHAPE))
-    return made.eval()
-
-
-def rows(n=11):
-    return np.random.default_rng(1).normal(3, 2, (n, *SHAPE)).astype(np.float32)
-
-
 def save(folder, contract=CONTRACT):
-    artifact.save(folder, contract, artifact.of_network(network().state_dict()), HISTORY)
+    artifact.save(folder, contract, artifact.of_network(coupled().state_dict()), HISTORY)
     return folder
 
 
@@ -69,8 +50,10 @@ def refused(folder):
 
 def test_a_saved_network_gives_the_same_logits(saved):
     """Give after loading what the network gave before, bit for bit."""
-    expected = logits(network(), (standardise(decoded(torch.from_numpy(rows()), META.steps), CONTRACT.standardise),))
-    assert np.array_equal(artifact.load(saved).logits(rows()), expected.numpy())
+    expected = logits(
+        coupled(), (standardise(decoded(torch.from_numpy(few_rows()), INPUT.steps), CONTRACT.standardise),)
+    )
+    assert np.array_equal(artifact.load(saved).logits(few_rows()), expected.numpy())
 
 
 def test_the_contract_comes_back_as_it_was(saved):
@@ -119,7 +102,7 @@ def test_a_network_over_crops_comes_back_as_one(tmp_path):
     assert found.contract == contract
     x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        scaled = standardise(decoded(x, META.steps), Standardisation("row"))
+        scaled = standardise(decoded(x, INPUT.steps), Standardisation("row"))
         expected = torch.stack([model(scaled[..., start : start + 8]) for start in (0, 4, 8)]).mean(0)
     assert found.logits(x.numpy()) == pytest.approx(expected.numpy(), abs=1e-6)
 
@@ -194,7 +177,7 @@ def test_weights_cut_in_half_are_refused(saved):
 
 def test_weights_of_another_network_are_refused(saved):
     """Say that contract and weights do not fit."""
-    change(saved, model_settings=SETTINGS | {"widths": [4, 7]})
+    change(saved, model_settings=COUPLED.model_settings | {"widths": [4, 7]})
     assert "does not fit the network that contract.json names" in refused(saved)
 
 

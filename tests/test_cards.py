@@ -4,21 +4,19 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pqrst.arrays import Form
+import toys
 from pqrst.cards import DISCLAIMER, SYNTHETIC, card
-from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
 from pqrst.standardisation import Standardisation
 
-INPUT = Form(
-    shape=(1, 3600), axes=("row", "lead", "time"), fs=360.0, leads=("first",), units="mV", lead_names=({"MLII": 45, "V5": 3},),
+INPUT = replace(
+    toys.META.form, shape=(1, 3600), fs=360.0, leads=("first",), lead_names=({"MLII": 45, "V5": 3},),
     window={"cut": "equal", "samples": 3600, "filter": {"low": 0.5, "high": 50.0, "order": 5}},
 )  # fmt: skip
-CONTRACT = Contract(
-    run="attention", system="attention", seed=17, task="single", classes=("Normal", "Abnormal"), model="attention_cnn",
-    model_settings={}, parameters=7_400_322, input=INPUT, standardise=Standardisation("row"),
-    output="logits; softmax gives probabilities", split="patients", best_epoch=2, epochs=3,
-    provenance={"synthetic": False, "dataset": "mitdb", "digest": "0123456789abcdef0"}, settings_digest="",
+CONTRACT = replace(
+    toys.CONTRACT, run="attention", seed=17, classes=("Normal", "Abnormal"), parameters=7_400_322, input=INPUT,
+    standardise=Standardisation("row"), output="logits; softmax gives probabilities", split="patients", best_epoch=2, epochs=3,
+    provenance={"synthetic": False, "dataset": "mitdb", "digest": "0123456789abcdef0"},
     train={"loss": "ce", "optimizer": "adam", "lr": 0.001, "batch_size": 32}, leak="no patient on two sides",
     calibration=Calibration(1.25, "validation", 1440),
 )  # fmt: skip

@@ -1,16 +1,21 @@
 """Components by name: listed without an import, loaded with a helpful error, and followed by their digests."""
 
+import doctest
 import hashlib
 import shutil
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 
 from pqrst import catalog
 from pqrst.errors import SettingsError
+from pqrst.parsing import parse
 
 LOADABLE = [(kind, name) for kind in catalog.KINDS if kind != "made_up" for name in catalog.names(kind)]
+OPTIONAL = ("timm_image", "vit")  # their examples need libraries that are not always there
+PARTS = [(kind, name) for kind, name in LOADABLE if kind != "datasets" and name not in OPTIONAL]
 
 
 @pytest.fixture
@@ -61,6 +66,24 @@ def test_a_component_loads_and_has_settings(kind, name):
     module = catalog.load(kind, name)
     assert module.__name__ == f"pqrst.{kind}.{name}"
     assert isinstance(module.Params(), module.Params)
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_the_docstring_example_runs(kind, name):
+    """Run the example in the module's docstring."""
+    failed, tried = doctest.testmod(catalog.load(kind, name))
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.parametrize(("kind", "name"), [*PARTS, *(("models", name) for name in OPTIONAL)])
+def test_settings_have_defaults_are_frozen_and_pass_the_parser(kind, name):
+    """Build Params from nothing, refuse to change it, and read it back from plain YAML types."""
+    settings = catalog.load(kind, name).Params
+    p = settings()
+    with pytest.raises(FrozenInstanceError):
+        setattr(p, fields(p)[0].name, None)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(p).items()}
+    assert parse(settings, plain, f"{kind}.{name}") == parse(settings, {}, f"{kind}.{name}") == p
 
 
 @pytest.mark.parametrize(

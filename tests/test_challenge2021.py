@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import toys
 from pqrst import challenge
 from pqrst.arrays import Record
 from pqrst.datasets import challenge2021, ptbxl
@@ -18,6 +19,7 @@ from pqrst.errors import DownloadError, RecordError, SettingsError
 from pqrst.made_up import challenge2021 as made_up_challenge
 from pqrst.made_up import ptbxl as made_up_ptbxl
 from pqrst.parsing import parse
+from toys import listed
 
 HELD = ("cpsc_2018", "cpsc_2018_extra", "ptb", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
 GEORGIA = Params(("georgia",))
@@ -56,14 +58,7 @@ COUNTS = {
 def write(folder, name="E1", told=("#Age: 85", "#Sex: Male", "#Dx: 426783006"), scale="1000/mV", steps=None):
     """Write one recording of three samples in the style of the Challenge."""
     steps = np.array([[k, 10 * k + 1, -k] for k in range(12)], np.int16) if steps is None else steps
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{name} 12 500 {steps.shape[1]}"]
-    lines += [
-        f"{name}.mat 16+24 {scale} 16 0 {row[0]} {int(row.sum())} 0 {lead}"
-        for lead, row in zip(LEADS, steps, strict=True)
-    ]
-    (folder / f"{name}.hea").write_text("\n".join([*lines, *told]) + "\n")
-    (folder / f"{name}.mat").write_bytes(bytes(24) + steps.T.tobytes())
+    toys.write_challenge(folder, name, steps, told, scale=scale)
 
 
 def read(raw, p=GEORGIA):
@@ -284,10 +279,6 @@ def test_sources_are_a_list_of_known_ones(given):
     """An empty list, a source twice or an unknown one is refused with the setting's name."""
     with pytest.raises(SettingsError, match=r"^databases\.challenge2021"):
         parse(Params, {"sources": given}, "databases.challenge2021")
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def get(base, tmp_path, p=GEORGIA):

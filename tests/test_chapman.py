@@ -17,6 +17,7 @@ with warnings.catch_warnings():  # the same at import, where the mark below does
     warnings.simplefilter("ignore", DeprecationWarning)
     import wfdb
 
+import toys
 from pqrst.arrays import Record
 from pqrst.arrays import read as read_bundle
 from pqrst.datasets import chapman
@@ -27,6 +28,7 @@ from pqrst.made_up.chapman import write
 from pqrst.params import Window
 from pqrst.parsing import parse
 from pqrst.segmentation import segment
+from toys import listed
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
@@ -54,14 +56,7 @@ def write_own(raw, *rows, microvolts=STEPS):
 
 def write_challenge(folder, name, dx, fs=500, steps=STEPS):
     """Write the same recording as the Challenge 2021 has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{name} 12 {fs} {steps.shape[1]}"]
-    lines += [
-        f"{name}.mat 16+24 1000/mV 16 0 {row[0]} {int(row.sum())} 0 {lead}"
-        for lead, row in zip(LEADS, steps, strict=True)
-    ]
-    (folder / f"{name}.hea").write_text("\n".join([*lines, "#Age: 85", "#Sex: Male", f"#Dx: {dx}"]) + "\n")
-    (folder / f"{name}.mat").write_bytes(bytes(24) + steps.T.tobytes())
+    toys.write_challenge(folder, name, steps, ("#Age: 85", "#Sex: Male", f"#Dx: {dx}"), fs)
 
 
 def read(raw, **settings):
@@ -406,10 +401,6 @@ def test_made_up_recordings_have_all_rhythms_and_a_gap(made_up):
     slow = [r.numbers["ventricular_rate"] for r in found if CLASSES[r.label] == "SB"]
     assert slow
     assert max(slow) < 60
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def get(base, tmp_path, **settings):

@@ -11,20 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pqrst import __version__, cli, console, params, resolved, resolver
+from pqrst import __version__, cli, params, resolved, resolver
 from pqrst.arrays import write_json
 
+pytestmark = pytest.mark.usefixtures("own_log")
+
 SETTINGS = params.load(Path(__file__).parents[1] / "params.yaml")
-
-
-@pytest.fixture(autouse=True)
-def own_log(monkeypatch):
-    """Leave the project's log as it was, and let each test see its own lines."""
-    monkeypatch.setattr(console.log, "handlers", [])
-    monkeypatch.setattr(console.log, "propagate", True)
-    level = console.log.level
-    yield
-    console.log.setLevel(level)
 
 
 def test_a_module_is_the_command():

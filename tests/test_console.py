@@ -9,15 +9,7 @@ import pytest
 
 from pqrst import console
 
-
-@pytest.fixture(autouse=True)
-def own_log(monkeypatch):
-    """Leave the project's log as it was."""
-    monkeypatch.setattr(console.log, "handlers", [])
-    monkeypatch.setattr(console.log, "propagate", True)
-    level = console.log.level
-    yield
-    console.log.setLevel(level)
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 @pytest.fixture

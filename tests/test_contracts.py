@@ -6,20 +6,16 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from pqrst.arrays import Form
-from pqrst.contracts import SCHEMA, Contract, contract_of
+import toys
+from pqrst.contracts import SCHEMA, contract_of
 from pqrst.errors import DataError, SettingsError
 from pqrst.standardisation import Standardisation
 
-INPUT = Form(
-    shape=(2, 4), axes=("row", "lead", "time"), fs=100.0, leads=("I", "II"), units="converter steps", window={"cut": "whole"},
+INPUT = replace(
+    toys.META.form, shape=(2, 4), leads=("I", "II"), units="converter steps", window={"cut": "whole"},
     gain=(2.0, 4.0), zero=(10, 0), lead_names=({"I": 3}, {"II": 2, "MLII": 1}),
 )  # fmt: skip
-CONTRACT = Contract(
-    run="tiny", system="s", seed=1, task="single", classes=("a", "b"), model="simple_cnn", model_settings={}, parameters=1,
-    input=INPUT, standardise=Standardisation("train", (1.0, 2.0), (0.5, 4.0)), output="logits", split="s", best_epoch=1,
-    provenance={}, settings_digest="",
-)  # fmt: skip
+CONTRACT = replace(toys.CONTRACT, input=INPUT, standardise=Standardisation("train", (1.0, 2.0), (0.5, 4.0)))
 
 
 def test_a_contract_comes_back_from_json():

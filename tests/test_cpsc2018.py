@@ -17,6 +17,7 @@ with warnings.catch_warnings():  # the same at import, where the mark below does
     warnings.simplefilter("ignore", DeprecationWarning)
     import wfdb
 
+import toys
 from pqrst import challenge
 from pqrst.arrays import Record
 from pqrst.arrays import read as read_bundle
@@ -27,6 +28,7 @@ from pqrst.errors import DownloadError, RecordError
 from pqrst.made_up.cpsc2018 import write
 from pqrst.params import Window
 from pqrst.segmentation import segment
+from toys import listed
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
@@ -50,14 +52,7 @@ def write_own(raw, *rows, fields=None):
 
 def write_challenge(folder, name, dx, fs=500, told=("#Age: 74", "#Sex: Male")):
     """Write the same recording as the Challenge 2021 has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{name} 12 {fs} {STEPS.shape[1]}"]
-    lines += [
-        f"{name}.mat 16+24 1000/mV 16 0 {row[0]} {int(row.sum())} 0 {lead}"
-        for lead, row in zip(LEADS, STEPS, strict=True)
-    ]
-    (folder / f"{name}.hea").write_text("\n".join([*lines, *told, f"#Dx: {dx}"]) + "\n")
-    (folder / f"{name}.mat").write_bytes(bytes(24) + STEPS.T.tobytes())
+    toys.write_challenge(folder, name, STEPS, (*told, f"#Dx: {dx}"), fs)
 
 
 def read(raw, **settings):
@@ -364,10 +359,6 @@ def test_made_up_recordings_have_all_classes_and_all_rules(made_up):
     for file in made_up.glob("*.mat"):
         assert b"SYNTHETIC" in file.read_bytes()[:116]
         assert loadmat(file)["ECG"].dtype.names == ("sex", "age", "data")
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def get(base, tmp_path, **settings):

@@ -5,7 +5,6 @@ import hashlib
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import pytest
 from pqrst import downloads
 from pqrst.downloads import Patience, Source, checksums, exists, fetch, read_text
 from pqrst.errors import DownloadError
+from toys import kill_once
 
 REAL = Path(os.environ.get("PQRST_DATA") or Path(__file__).parents[1] / "../shared/data")
 QUICK = Patience(retries=3, backoff_s=0.01, stall_s=0.3, workers=4, chunk=16 * 1024)
@@ -732,15 +732,7 @@ def test_a_killed_download_goes_on(host, get, tmp_path):
     host.faults["/db/1.dat"] = Fault("stall", times=1, at=200_000)
     child = subprocess.Popen([sys.executable, "-c", CHILD, host.url, str(tmp_path)])
     parts = (tmp_path / "scratch").glob
-    try:
-        deadline = time.monotonic() + 15
-        while sum(part.stat().st_size for part in parts("*/parts/1.dat.part")) < 190_000:
-            assert time.monotonic() < deadline
-            assert child.poll() is None
-            time.sleep(0.02)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+    kill_once(child, lambda: sum(part.stat().st_size for part in parts("*/parts/1.dat.part")) >= 190_000)
     assert not (tmp_path / "raw").exists()
     assert not [path for path in parts("*/whole/**/*") if path.is_file()]
     have = part_of(tmp_path, "1.dat").stat().st_size

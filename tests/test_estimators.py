@@ -6,21 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import toys
 from pqrst import artifact, estimators
-from pqrst.arrays import Bundle, Meta
-from pqrst.contracts import Contract
+from pqrst.arrays import Bundle
 from pqrst.errors import PqrstError
 from pqrst.features import beat_features
-from pqrst.standardisation import Standardisation
 
-SHAPE, CLASSES = (2, 16), ("N", "S", "V")
+SHAPE, CLASSES = toys.TWO_LEADS.shape, toys.TWO_LEADS.classes
 COLUMNS = beat_features(np.zeros((2, 10)), np.array([5]), np.array([True]))[1]
-META = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("MLII", "V1"), units="mV", side=COLUMNS,
-            axes=("row", "lead", "time"), window={}, provenance={}, shape=SHAPE)  # fmt: skip
-FOREST = Contract(
-    run="tiny", system="heartbeat", seed=9, task="single", classes=CLASSES, kind="classifiers", model="beat_cascade",
-    model_settings={"fits": 1, "iterations": 3, "every": 1, "least_rows": 2}, parameters=None, input=META.form, side=COLUMNS,
-    standardise=Standardisation("none"), output="logits", split="kaggle", best_epoch=0, provenance={}, settings_digest="cd",
+META = replace(toys.TWO_LEADS, gain=None, zero=None, side=COLUMNS)
+FOREST = replace(
+    toys.CONTRACT, classes=CLASSES, kind="classifiers", model="beat_cascade", parameters=None, input=META.form, side=COLUMNS,
+    model_settings={"fits": 1, "iterations": 3, "every": 1, "least_rows": 2},
 )  # fmt: skip
 
 

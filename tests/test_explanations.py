@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+import toys
 from pqrst import catalog, explanations
-from pqrst.arrays import Form
-from pqrst.contracts import Contract
 from pqrst.errors import DataError, SettingsError
 from pqrst.estimators import EstimatorPredictor
 from pqrst.inference import Crop
@@ -18,22 +17,11 @@ from pqrst.models import attention_cnn
 from pqrst.predictors import NetworkPredictor
 from pqrst.standardisation import Standardisation
 
-INPUT = Form(shape=(1, 4), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
-CONTRACT = Contract(
-    run="toy", system="attention", seed=1, task="single", classes=("Normal", "Abnormal"), model="toy", model_settings={},
-    parameters=1, input=INPUT, standardise=Standardisation("none"), output="logits", split="patients",
-    best_epoch=1, provenance={}, settings_digest="ab",
-)  # fmt: skip
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CONTRACT = replace(toys.CONTRACT, run="toy", model="toy", classes=("Normal", "Abnormal"))
 TRAIN = Standardisation("train", (1.0, -2.0), (2.0, 0.5))
 PLACE = slice(40, 50)  # of 100 samples: what the toy of the removal decides by
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Linear(nn.Module):
@@ -73,7 +61,7 @@ class Beside(nn.Module):
 
 
 def predictor(network, shape, **told):
-    return NetworkPredictor(replace(CONTRACT, input=replace(INPUT, shape=shape), **told), network.eval())
+    return NetworkPredictor(replace(CONTRACT, input=replace(CONTRACT.input, shape=shape), **told), network.eval())
 
 
 def curved():

@@ -8,9 +8,8 @@ import onnx
 import pytest
 import torch
 
+import toys
 from pqrst import catalog, estimators, export, predictors
-from pqrst.arrays import Form
-from pqrst.contracts import Contract
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
@@ -25,7 +24,7 @@ SMALL = {
 }
 
 
-INPUT = Form(shape=(1, 80), axes=("row", "lead", "time"), fs=100.0, leads=("I",), units="mV", window={})
+INPUT = replace(toys.CONTRACT.input, shape=(1, 80))
 
 
 def made(name, classes=3, task="single", standardise=BY_ROW, **more):
@@ -34,13 +33,11 @@ def made(name, classes=3, task="single", standardise=BY_ROW, **more):
     torch.manual_seed(0)
     settings = parse(module.Params, SMALL[name], "p")
     columns = tuple(getattr(module, "SIDE", ()))
-    contract = Contract(
-        run="tiny", system="s", seed=1, task=task, classes=tuple("abcdef"[:classes]), model=name,
-        model_settings=json.loads(json.dumps(asdict(settings))), parameters=1,
-        input=replace(INPUT, side=columns), standardise=standardise, side=columns,
+    contract = replace(
+        toys.CONTRACT, task=task, classes=tuple("abcdef"[:classes]), model=name,
+        model_settings=json.loads(json.dumps(asdict(settings))), input=replace(INPUT, side=columns), standardise=standardise, side=columns,
         standardise_side=Standardisation("train", (0.1,) * len(columns), (2.0,) * len(columns)) if columns else Standardisation("none"),
-        output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", calibration=Calibration(1.7, "validation", 5),
-        **more,
+        calibration=Calibration(1.7, "validation", 5), **more,
     )  # fmt: skip
     return predictors.NetworkPredictor(contract, module.build((1, 80), classes, settings).eval())
 

@@ -11,28 +11,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pqrst import artifact, augmentation, catalog, estimators, fitting, loaders, networks, sides, training
-from pqrst.arrays import Meta, Writer, file_digest, read
+from pqrst.arrays import Writer, file_digest, read
 from pqrst.errors import DataError
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
-from pqrst.params import Split, Train
-from pqrst.resolved import RunSettings
 from pqrst.standardisation import Standardisation, fit_standardisation
+from toys import BEATS, KAGGLE, RUN, TRAIN
 
-SAMPLES, CLASSES = 32, ("N", "S", "V")
-TRAIN = Train(
-    epochs=1, seeds=1, batch_size=16, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
-    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=0.0, sampler_ratio=0.0,
-    augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
-    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="loss",
-    thresholds="none", resident_gb=2.0,
-)  # fmt: skip
+pytestmark = pytest.mark.usefixtures("own_process")
+
+SAMPLES = 32
 DRAWN = {"start": 0, "length": SAMPLES, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
-CNN = {"widths": [4], "kernel": 3}
-RUN = RunSettings(
-    run="tiny", system="icwa", family="tests", dataset="beats", input="windows/beats", split="kaggle", task="single",
-    model="simple_cnn", model_settings=CNN, loss="ce", loss_settings={"label_smoothing": 0.0}, seeds=(9,), train=TRAIN, code={},
-)  # fmt: skip
 PICTURES = replace(
     RUN, model="picture_cnn", model_settings={"widths": [4], "stem_kernel": 3, "deep": 0}, encoding="lead_rows",
     encoding_settings=DRAWN, frontend="icwa", frontend_settings={"mode": "se"},
@@ -41,17 +30,6 @@ SMALL = {
     "deep_feature": {"kernels": 40, "components": 8, "trees": 10},
     "lead_ensemble": {"frequencies": 8, "components": 4, "iterations": 5, "leaves": 4, "least_rows": 2},
 }
-SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
-
-
-@pytest.fixture(autouse=True)
-def process(monkeypatch):
-    """Leave this process's heap alone, and set threads and determinism back."""
-    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
 
 
 def write(folder, side=()):
@@ -61,12 +39,11 @@ def write(folder, side=()):
     x = np.rint(200 * (waves[:, None] + rng.normal(0, 0.2, (90, 2, SAMPLES))) + 50).astype(np.int16)
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(90), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(90) < 63, "train", "test")
-    meta = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={},
-                provenance={"synthetic": True}, gain=(200.0, 200.0), zero=(50, 50), side=side)  # fmt: skip
+    meta = replace(BEATS, leads=("I", "II"), units="converter steps", gain=(200.0, 200.0), zero=(50, 50), side=side)
     with Writer(folder / "x", (2, SAMPLES), "int16") as writer:
         writer.add(x, y, told, rng.normal(60, 10, (90, len(side))).astype(np.float32) if side else None)
         writer.finish(meta)
-    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+    sides.write(read(folder / "x"), "kaggle", KAGGLE, folder / "split")
     return open_parts(folder / "x", folder / "split", [""])[""]
 
 

@@ -13,42 +13,24 @@ import pandas as pd
 import pytest
 import torch
 
+import toys
 from pqrst import artifact, fitting, loaders, sides, training
-from pqrst.arrays import Bundle, Meta, Steps, Writer, digest, read
+from pqrst.arrays import Bundle, Steps, Writer, digest, read
 from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
 from pqrst.inference import Crop
 from pqrst.loaders import Streamed
 from pqrst.opened import open_parts
-from pqrst.params import Split, Train
 from pqrst.resolved import RunSettings
 from pqrst.standardisation import Standardisation, fit_standardisation, standardise
+from toys import BEATS, KAGGLE
 
-SAMPLES, CLASSES = 16, ("N", "S", "V")
-TRAIN = Train(
-    epochs=2, seeds=2, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
-    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.5,
-    augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
-    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="loss",
-    thresholds="none", resident_gb=2.0,
-)  # fmt: skip
-RUN = RunSettings(
-    run="tiny", system="heartbeat", family="tests", dataset="beats", input="windows/beats", split="kaggle", task="single",
-    model="simple_cnn", model_settings={"widths": [4], "kernel": 3}, loss="ce", loss_settings={"label_smoothing": 0.0},
-    seeds=(9, 10), train=TRAIN, code={"models/simple_cnn.py": "ab"},
-)  # fmt: skip
-SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
+pytestmark = pytest.mark.usefixtures("own_process")
 
-
-@pytest.fixture(autouse=True)
-def process(monkeypatch):
-    """Leave this process's heap alone, and set threads and determinism back."""
-    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
+SAMPLES = 16
+TRAIN = replace(toys.TRAIN, epochs=2, seeds=2, batch_size=8, class_weight_alpha=1.0, sampler_ratio=0.5)
+RUN = replace(toys.RUN, system="heartbeat", seeds=(9, 10), train=TRAIN)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +42,10 @@ def data(tmp_path_factory):
     x[np.arange(60), 0, y] += 2
     told = pd.DataFrame({"record": "r", "patient": "p", "start": range(60), "quality": ""})
     told["fold_kaggle"] = np.where(np.arange(60) < 42, "train", "test")
-    meta = Meta(
-        dataset="beats",
-        task="single",
-        classes=CLASSES,
-        fs=120.0,
-        leads=("MLII",),
-        units="mV",
-        axes=("row", "lead", "time"),
-        window={},
-        provenance={"synthetic": True},
-    )
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
-        writer.finish(meta)
-    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+        writer.finish(BEATS)
+    sides.write(read(folder / "x"), "kaggle", KAGGLE, folder / "split")
     return folder
 
 
@@ -190,7 +161,7 @@ def test_every_seed_gets_a_whole_folder(tmp_path, opened):
 def test_the_contract_tells_of_run_seed_and_data(tmp_path, opened):
     """Name the run, its seed, the data with its digest, and the number of trained parameters."""
     told = json.loads((fit(tmp_path, opened) / "seed-10" / "contract.json").read_text())
-    assert (told["run"], told["seed"], told["classes"]) == ("tiny", 10, list(CLASSES))
+    assert (told["run"], told["seed"], told["classes"]) == ("tiny", 10, list(BEATS.classes))
     assert told["provenance"] == {"synthetic": True, "dataset": "beats", "digest": opened.digest}
     assert told["parameters"] == (1 * 4 * 3 + 4) + (4 * 3 + 3)  # a convolution and a dense layer
     assert told["settings_digest"] == fitting.settings_digest(RUN)

@@ -7,24 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
+import toys
 from pqrst import images
-from pqrst.arrays import Bundle, Meta, digest, read
+from pqrst.arrays import Bundle, digest, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
 from pqrst.loaders import read as read_rows
 from pqrst.resolved import Encode
 
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=("a", "b"),
-    fs=120.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={"cut": "beats"},
-    provenance={"synthetic": True},
-)
+META = replace(toys.META, fs=120.0, window={"cut": "beats"})
 SETTINGS = Encode(
     "toy",
     "lead_rows",

@@ -3,34 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, LabelTask, Meta
 from pqrst.errors import SettingsError
 from pqrst.labels import of_classes, of_task
-
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=("a", "b"),
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
-LABELS = ("NORM", "IMI", "AMI", "SR")
-TASKS = {
-    "super": LabelTask({"NORM": ("NORM",), "MI": ("IMI", "AMI")}),
-    "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
-}
-STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
-
-
-def bundle():
-    return Bundle(META, np.zeros((8, 1, 4)), np.array([0, 0, 0, 0, 1, 1, 0, 1]), pd.DataFrame({"record": ["r"] * 8}))
+from toys import LABELS, META, STORED, TASKS, bundle
 
 
 @pytest.mark.parametrize(

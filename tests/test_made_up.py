@@ -1,5 +1,7 @@
 """What every made-up database promises; that its own reader takes it is held in test_datasets.py."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ NAMES = catalog.names("made_up")
 def written(name, folder, seed=5):
     """Write a few recordings, of a tenth of a minute where their length can be told."""
     folder.mkdir()
-    catalog.load("made_up", name).write(folder, 6, np.random.default_rng(seed), 0.1)
+    catalog.load("made_up", name).write(folder, 9, np.random.default_rng(seed), 0.1)
     return folder
 
 
@@ -26,6 +28,16 @@ def test_made_up_recordings_are_byte_stable(name, tmp_path):
     """The same seed writes the same files, another seed others."""
     one, again, other = (written(name, tmp_path / key, seed) for key, seed in (("one", 5), ("again", 5), ("other", 6)))
     assert digest(one) == digest(again) != digest(other)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_has_its_checksum(name, tmp_path):
+    """SHA256SUMS.txt lists every file but itself."""
+    folder = written(name, tmp_path / "made_up")
+    told = (folder / "SHA256SUMS.txt").read_text().splitlines()
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "SHA256SUMS.txt"]
+    sums = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert dict(reversed(line.split(" ", 1)) for line in told) == sums
 
 
 @pytest.mark.parametrize("name", NAMES)

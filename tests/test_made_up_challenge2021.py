@@ -1,6 +1,5 @@
 """The made-up Challenge 2021: laid out like the real one, readable by others, with something of everything."""
 
-import hashlib
 import warnings
 from collections import Counter, defaultdict
 from functools import cache
@@ -15,9 +14,9 @@ with warnings.catch_warnings():  # the same at import, where the mark below does
     import wfdb
 
 from pqrst import challenge
-from pqrst.arrays import digest
 from pqrst.made_up import _decks
 from pqrst.made_up import challenge2021 as made_up
+from toys import einthoven
 
 # wfdb 4.3.1 calls what pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
@@ -59,34 +58,6 @@ def physical(folder, name):
     found = wfdb.rdrecord(str(folder / name), physical=False)
     header.write_text(written)
     return found
-
-
-def sums(folder):
-    return dict(reversed(line.split(" ", 1)) for line in (folder / "SHA256SUMS.txt").read_text().splitlines())
-
-
-def checksums(folder):
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "SHA256SUMS.txt"]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def einthoven(steps, zero=0):
-    """Give how far the four derived leads are from what I and II say, in steps, from (samples, 12)."""
-    i, ii, iii, avr, avl, avf = (steps[:, n].astype(float) - zero for n in range(6))
-    return np.array([iii - (ii - i), avr + (i + ii) / 2, avl - (i - ii / 2), avf - (ii - i / 2)])
-
-
-def test_equal_seeds_give_equal_bytes(tmp_path):
-    """The same seed writes the same files, another seed others."""
-    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
-        made_up.write(tmp_path / name, 9, np.random.default_rng(seed), 1.0)
-    one, same, other = (digest(tmp_path / name) for name in ("one", "same", "other"))
-    assert one == same != other
-
-
-def test_every_file_has_its_checksum(sources):
-    """SHA256SUMS.txt lists every file but itself."""
-    assert sums(sources) == checksums(sources)
 
 
 @pytest.mark.parametrize("records", [1, 2, 3, 4, 6, 10, 40])

@@ -7,21 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from pqrst import artifact, catalog, contracts, export, images, inference, networks, predictors
-from pqrst.arrays import Bundle, Form, Meta, read
+import toys
+from pqrst import artifact, catalog, export, images, inference, networks, predictors
+from pqrst.arrays import Bundle, read
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
 from pqrst.resolved import Encode
-from pqrst.standardisation import Standardisation, decoded
+from pqrst.standardisation import decoded
 
 SHAPE, CLASSES, FS = (2, 60), ("a", "b", "c"), 120.0
 DRAWN = {"start": 0, "length": 60, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0], "scale": 1.0}
-INPUT = Form(shape=SHAPE, axes=("row", "lead", "time"), fs=FS, leads=("I", "II"), units="mV", window={})
-CONTRACT = contracts.Contract(
-    run="tiny", system="s", seed=1, task="single", classes=CLASSES, model="efficientnet_b0", model_settings={}, parameters=1,
-    input=INPUT, standardise=Standardisation("none"),
-    output="logits", split="s", best_epoch=1, provenance={}, settings_digest="", encoding="lead_rows", encoding_settings=DRAWN,
-)  # fmt: skip
+INPUT = replace(toys.META.form, shape=SHAPE, fs=FS, leads=("I", "II"))
+CONTRACT = replace(
+    toys.CONTRACT, classes=CLASSES, model="efficientnet_b0", input=INPUT, encoding="lead_rows", encoding_settings=DRAWN
+)
 
 
 def signals(n=5):
@@ -71,9 +70,9 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
     """To the bit as float32; as halves and bytes by no more than their steps."""
     steps = np.random.default_rng(0).integers(-2000, 2000, (7, *SHAPE)).astype(np.int16)
     rows = pd.DataFrame({"record": [f"r{i}" for i in range(7)], "patient": "", "start": 0, "quality": ""})
-    meta = Meta(
-        dataset="toy", task="single", classes=CLASSES, fs=FS, leads=("I", "II"), units="converter steps", axes=("row", "lead", "time"), window={"cut": "around"},
-        provenance={"synthetic": True}, gain=(200.0, 180.0), zero=(3, -8),
+    meta = replace(
+        toys.META, classes=CLASSES, fs=FS, leads=("I", "II"), units="converter steps", window={"cut": "around"},
+        gain=(200.0, 180.0), zero=(3, -8),
     )  # fmt: skip
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
     images.encode(windows, Encode("toy", "lead_rows", DRAWN, dtype), tmp_path / "stored")

@@ -7,44 +7,16 @@ import pandas as pd
 import pytest
 
 from pqrst import sides
-from pqrst.arrays import Bundle, LabelTask, Meta, Writer, read
+from pqrst.arrays import Bundle, LabelTask, Writer, read
 from pqrst.errors import DataError
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
-
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=("a", "b"),
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
-BEAT = Split("cut", ("train",), ("test",), "beat", 0.5, 1)
-PATIENT = replace(BEAT, by="patient")
-SHARED = replace(PATIENT, test=("test", "extra"), shared=("extra",))  # a published leak: `extra` holds people of train
-WITH_EXTRA = ("train",) * 6 + ("extra", "test")
-TASKS = {
-    "super": LabelTask({"NORM": ("NORM",), "MI": ("IMI", "AMI")}),
-    "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
-}
-STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
-OFFICIAL = Split("official", ("1",), ("10",), held=("9",))
-
-
-def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):
-    rows = pd.DataFrame({"record": "r", "patient": list(patients), "start": range(8), "fold_cut": cut})
-    return Bundle(META, np.zeros((8, 1, 4)), np.array([0, 0, 0, 0, 1, 1, 0, 1]), rows)
+from toys import BEAT, META, OFFICIAL, PATIENT, SHARED, TASKS, WITH_EXTRA, bundle, save_bundle, several
 
 
 def save(folder, rows):
-    with Writer(folder, (1, 4), "float32") as writer:
-        writer.add(bundle().x[:rows], bundle().y[:rows], bundle().rows[:rows])
-        writer.finish(META)
-    return folder
+    given = bundle()
+    return save_bundle(folder, replace(given, x=given.x[:rows], y=given.y[:rows], rows=given.rows[:rows]))
 
 
 def test_rows_and_sides_are_opened_together(tmp_path):
@@ -164,24 +136,9 @@ def test_the_test_side_has_no_part_in_what_is_learned(tmp_path):
     assert found["d"].learned != found["a"].learned
 
 
-def several():
-    """Give six recordings with several labels each, one of each person, two in each of three folds."""
-    rows = pd.DataFrame({"record": [f"r{n}" for n in range(6)], "patient": [f"p{n}" for n in range(6)], "start": 0})
-    rows["fold_official"] = ["1", "1", "9", "9", "10", "10"]
-    meta = replace(META, task="multi", classes=("NORM", "IMI", "AMI", "SR"))
-    return Bundle(meta, np.zeros((6, 1, 4)), STORED, rows)
-
-
-def save_several(folder, given):
-    with Writer(folder, (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
-        writer.finish(given.meta)
-    return folder
-
-
 def test_an_opened_part_has_the_classes_of_its_task_in_their_order(tmp_path):
     """Give 0/1 labels of each part's own task, and the data but once."""
-    data = save_several(tmp_path / "x", several())
+    data = save_bundle(tmp_path / "x", several())
     for name, task in TASKS.items():
         sides.write(several(), f"official/{name}", replace(OFFICIAL, task=name), tmp_path / "split" / name, task)
     found = open_parts(data, tmp_path / "split", ["sure", "super", "sure"])
@@ -196,7 +153,7 @@ def test_an_opened_part_has_the_classes_of_its_task_in_their_order(tmp_path):
 
 def test_the_same_rows_under_another_task_are_learned_anew(tmp_path):
     """Two tasks with the same sides and names of classes, but other members, are not one training."""
-    data = save_several(tmp_path / "x", several())
+    data = save_bundle(tmp_path / "x", several())
     for name, member in (("one", "IMI"), ("two", "AMI")):
         task = LabelTask({"NORM": ("NORM",), "MI": (member,)}, drop_empty=False)
         sides.write(several(), name, OFFICIAL, tmp_path / "split" / name, task)
@@ -206,7 +163,7 @@ def test_the_same_rows_under_another_task_are_learned_anew(tmp_path):
 
 def test_a_split_without_parts_is_opened_under_no_name(tmp_path):
     """Open the folder itself."""
-    data = save_several(tmp_path / "x", several())
+    data = save_bundle(tmp_path / "x", several())
     sides.write(several(), "official", OFFICIAL, tmp_path / "split")
     found = open_parts(data, tmp_path / "split", [""])
     assert found[""].digest == open_parts(data, tmp_path / "split", [""])[""].digest

@@ -3,10 +3,8 @@
 import hashlib
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 import zipfile
 
 import pytest
@@ -15,6 +13,7 @@ from pqrst import downloads, packs
 from pqrst.arrays import digest
 from pqrst.downloads import Patience, Source
 from pqrst.errors import DataError, DownloadError
+from toys import kill_once, listed
 
 QUICK = Patience(retries=1, backoff_s=0.01, stall_s=5.0, workers=1)
 FILES = {
@@ -47,10 +46,6 @@ def get(shelf, tmp_path):
         return packs.fetch(source or Source(shelf.url, "host"), groups, tmp_path / dest, tmp_path / scratch, **more)
 
     return call
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def refused(tmp_path, act, *words):
@@ -123,17 +118,9 @@ def test_a_killed_fetch_goes_on(get, shelf, tmp_path):
     (shelf.folder / "b/2.dat").unlink()
     os.mkfifo(shelf.folder / "b/2.dat")  # opening it lasts until somebody writes
     child = subprocess.Popen([sys.executable, "-c", CHILD, shelf.url, str(tmp_path)], stdin=subprocess.PIPE)
-    try:
-        child.stdin.write("".join(f"{sum_} {name}\n" for name, sum_ in SUMS.items()).encode())
-        child.stdin.close()
-        deadline = time.monotonic() + 30
-        while "/b/2.dat" not in shelf.asked:
-            assert time.monotonic() < deadline
-            assert child.poll() is None
-            time.sleep(0.02)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+    child.stdin.write("".join(f"{sum_} {name}\n" for name, sum_ in SUMS.items()).encode())
+    child.stdin.close()
+    kill_once(child, lambda: "/b/2.dat" in shelf.asked)
     with (shelf.folder / "b/2.dat").open("wb"):
         (shelf.folder / "b/2.dat").unlink()
     assert not (tmp_path / "raw").exists()

@@ -5,22 +5,11 @@ import pandas as pd
 import pytest
 
 from pqrst import evaluation, plots
-from pqrst.arrays import Bundle, Meta
+from pqrst.arrays import Bundle
 from pqrst.opened import Opened
 from pqrst.sides import Sides
+from toys import BEATS
 
-CLASSES = ("N", "S", "V")
-META = Meta(
-    dataset="beats",
-    task="single",
-    classes=CLASSES,
-    fs=120.0,
-    leads=("MLII",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
 HISTORY = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "validation_loss": [1.1, 0.6]})
 
 
@@ -32,14 +21,14 @@ def network(name="seed-9", history=HISTORY, several=False):
     decided = probability.argmax(axis=1)
     if several:
         labels, decided = np.eye(3, dtype=np.int64)[labels], (probability >= 0.4).astype(np.int8)
-    found = evaluation.evaluate(labels, probability, decided, CLASSES, [])
+    found = evaluation.evaluate(labels, probability, decided, BEATS.classes, [])
     return plots.Network(name, labels, probability, found, history)
 
 
 def opened():
     """Give six rows and their sides."""
     rows = pd.DataFrame({"record": "r", "patient": "p", "start": range(6)})
-    bundle = Bundle(META, np.zeros((6, 1, 4)), np.array([0, 1, 2, 0, 1, 0]), rows)
+    bundle = Bundle(BEATS, np.zeros((6, 1, 4)), np.array([0, 1, 2, 0, 1, 0]), rows)
     return Opened(bundle, Sides(np.array([0, 0, 0, 1, 2, 2]), {"split": "kaggle"}), "", "")
 
 
@@ -56,7 +45,7 @@ def test_figures_show_the_first_network(tmp_path):
     """Give the curves and the confusion matrix of the first, marked as made up, and the rows by class and side."""
     first = network()
     drawn(tmp_path, [first, network("seed-10")])
-    expected = evaluation.roc(first.labels, first.probability, CLASSES)
+    expected = evaluation.roc(first.labels, first.probability, BEATS.classes)
     curve = pd.read_csv(tmp_path / "roc.csv", keep_default_na=False)
     assert curve["true_positive_rate"].to_numpy() == pytest.approx(expected["true_positive_rate"].to_numpy(), abs=1e-6)
     assert set(curve["recordings"]) == {"synthetic"}

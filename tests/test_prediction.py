@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from pqrst import prediction, predictors, segmentation
-from pqrst.arrays import Marks, Meta, Record, read
-from pqrst.contracts import Contract
+from pqrst.arrays import Marks, Record, read
 from pqrst.datasets import _mitbih
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError, RecordError
@@ -20,15 +20,14 @@ FS = 360.0
 WINDOW = Window("equal", samples=720, step=360, leads="first", filter=BandPass(0.5, 50.0))
 SETTINGS = {key: value for key, value in asdict(WINDOW).items() if value is not None}
 SMALL = attention_cnn.Params(widths=(4, 8), heads=2, hidden=8)
-META = Meta(
-    dataset="mitdb", task="single", classes=("Normal", "Abnormal"), fs=FS, leads=("first",), units="mV", axes=("row", "lead", "time"), window=SETTINGS,
-    provenance={"synthetic": True}, lead_names=({"MLII": 45, "V5": 3},), shape=(1, 720),
+META = replace(
+    toys.META, dataset="mitdb", classes=("Normal", "Abnormal"), fs=FS, leads=("first",), window=SETTINGS,
+    lead_names=({"MLII": 45, "V5": 3},), shape=(1, 720),
 )  # fmt: skip
-CONTRACT = Contract(
-    run="attention", system="attention", seed=17, task="single", classes=META.classes, model="attention_cnn",
-    model_settings=asdict(SMALL), parameters=1, input=META.form,
-    standardise=Standardisation("row"), output="logits", split="patients", best_epoch=1, provenance={"synthetic": True},
-    settings_digest="", calibration=Calibration(2.0, "validation", 9),
+CONTRACT = replace(
+    toys.CONTRACT, run="attention", seed=17, classes=META.classes, model="attention_cnn", model_settings=asdict(SMALL),
+    input=META.form, standardise=Standardisation("row"), split="patients", provenance={"synthetic": True},
+    calibration=Calibration(2.0, "validation", 9),
 )  # fmt: skip
 
 

@@ -7,52 +7,28 @@ import pytest
 import torch
 
 from pqrst import predictors
-from pqrst.arrays import Meta
-from pqrst.contracts import Contract
 from pqrst.errors import DataError
 from pqrst.inference import logits
 from pqrst.loaders import parts
-from pqrst.models import coupled_cnn
 from pqrst.predictors import NetworkPredictor
-from pqrst.standardisation import Standardisation, decoded, fit_standardisation, standardise
-
-SHAPE, CLASSES = (2, 16), ("N", "S", "V")
-META = Meta(dataset="beats", task="single", classes=CLASSES, fs=120.0, leads=("MLII", "V1"), units="steps",
-            axes=("row", "lead", "time"), window={}, provenance={}, gain=(200.0, 200.0), zero=(1024, 1024), shape=SHAPE)  # fmt: skip
-CONTRACT = Contract(
-    run="tiny", system="heartbeat", seed=9, task="single", classes=CLASSES, model="coupled_cnn", model_settings={},
-    parameters=99, input=META.form, standardise=Standardisation("row"), output="logits", split="kaggle",
-    best_epoch=2, provenance={}, settings_digest="cd",
-)  # fmt: skip
-
-
-def network():
-    """Build a network with batch norm whose running means are not those of a fresh one."""
-    torch.manual_seed(0)
-    p = coupled_cnn.Params(widths=(4, 6), kernel=3, dense_widths=(8,))
-    made = coupled_cnn.build(SHAPE, len(CLASSES), p)
-    made(torch.randn(32, *SHAPE))
-    return made.eval()
+from pqrst.standardisation import decoded, fit_standardisation, standardise
+from toys import COUPLED, TWO_LEADS, coupled, few_rows
 
 
 def predictor(**more):
-    return NetworkPredictor(replace(CONTRACT, **more), network())
-
-
-def rows(n=11):
-    return np.random.default_rng(1).normal(3, 2, (n, *SHAPE)).astype(np.float32)
+    return NetworkPredictor(replace(COUPLED, **more), coupled())
 
 
 def test_rows_beyond_one_part_are_predicted_in_their_order(monkeypatch):
     """Cut 9000 rows into parts, and give for each row what it gets by itself."""
     monkeypatch.setattr(predictors, "NUMBERS_AT_ONCE", 4096 * 32)
-    many, one = np.resize(rows(), (9000, *SHAPE)), predictor()
+    many, one = np.resize(few_rows(), (9000, *TWO_LEADS.shape)), predictor()
     assert one.logits(many)[[0, 4500, 8999]] == pytest.approx(one.logits(many[[0, 4500, 8999]]), abs=1e-6)
 
 
 def test_long_rows_are_turned_to_floats_a_few_at_a_time(monkeypatch):
     """Hand over parts of so many numbers at most, and change no answer."""
-    one, x = predictor(), np.random.default_rng(2).normal(0, 1, (11, *SHAPE)).astype(np.float32)
+    one, x = predictor(), np.random.default_rng(2).normal(0, 1, (11, *TWO_LEADS.shape)).astype(np.float32)
     whole, seen = one.logits(x), []
     monkeypatch.setattr(predictors, "NUMBERS_AT_ONCE", 3 * 32)
     real = NetworkPredictor.part
@@ -63,17 +39,17 @@ def test_long_rows_are_turned_to_floats_a_few_at_a_time(monkeypatch):
 
 def test_whole_numbers_are_predicted_like_floats():
     """Take the converter's integers as they are stored."""
-    one, whole = predictor(), (rows() * 100).astype(np.int16)
+    one, whole = predictor(), (few_rows() * 100).astype(np.int16)
     assert np.array_equal(one.logits(whole), one.logits(whole.astype(np.float32)))
 
 
 def test_train_standardisation_is_replayed():
     """Bring rows into their unit and apply the numbers that were fitted on train rows, not those of the new rows."""
-    fitted = fit_standardisation("train", parts(rows(), np.arange(6), META.steps))
+    fitted = fit_standardisation("train", parts(few_rows(), np.arange(6), TWO_LEADS.steps))
     one = predictor(standardise=fitted)
-    scaled = standardise(decoded(torch.from_numpy(rows(3)), META.steps), fitted)
-    assert np.array_equal(one.logits(rows(3)), logits(network(), (scaled,)).numpy())
-    assert not np.array_equal(one.logits(rows(3)), predictor().logits(rows(3)))
+    scaled = standardise(decoded(torch.from_numpy(few_rows(3)), TWO_LEADS.steps), fitted)
+    assert np.array_equal(one.logits(few_rows(3)), logits(coupled(), (scaled,)).numpy())
+    assert not np.array_equal(one.logits(few_rows(3)), predictor().logits(few_rows(3)))
 
 
 def test_rows_of_another_shape_are_refused():

@@ -18,6 +18,7 @@ from pqrst.datasets import ptbxl
 from pqrst.datasets.ptbxl import CLASSES, LABEL_TASKS, Params, labels
 from pqrst.errors import DownloadError, RecordError
 from pqrst.made_up.ptbxl import write
+from toys import listed
 
 # positives among folds 1 to 8 of each of the 52 classes with a likelihood above 0
 TRAIN_COUNTS = {
@@ -285,10 +286,6 @@ def test_a_file_of_another_rate_is_told(made_up):
     hea = made_up / "records100/00000/00002_lr.hea"
     hea.write_text(hea.read_text().replace(" 12 100 ", " 12 500 "))
     assert "says 500 Hz where 100 Hz belong" in str(read(made_up)[1])
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("rate", [100, 500])

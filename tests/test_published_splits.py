@@ -6,40 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
+import toys
 from pqrst import artifact, estimators, fitting, loaders, segmentation, sides, splits, training, windows
-from pqrst.arrays import Bundle, Meta, Record, Writer, digest, read
+from pqrst.arrays import Bundle, Record, Writer, digest, read
 from pqrst.errors import DataError, SettingsError
 from pqrst.opened import open_parts
-from pqrst.params import Split, Train, Window, parts_of
-from pqrst.resolved import RunSettings
+from pqrst.params import Split, Window, parts_of
 from pqrst.standardisation import Standardisation, fit_standardisation
 
 CLASSES, SAMPLES = ("a", "b", "c"), 16
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=CLASSES,
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
-TRAIN = Train(
-    epochs=3, seeds=1, batch_size=16, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
-    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=1.0, sampler_ratio=0.0,
-    augment="none", standardise="train", precision="fp32", threads=1, device="cpu",
-    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="accuracy",
-    thresholds="none", resident_gb=2.0,
-)  # fmt: skip
-RUN = RunSettings(
-    run="tiny", system="icwa", family="tests", dataset="toy", input="windows/toy", split="cut", task="single",
-    model="simple_cnn", model_settings={"widths": [4], "kernel": 3}, loss="ce", loss_settings={"label_smoothing": 0.0},
-    seeds=(9,), train=TRAIN, code={"models/simple_cnn.py": "ab"},
-)  # fmt: skip
+META = replace(toys.META, classes=CLASSES)
+TRAIN = replace(toys.TRAIN, epochs=3, class_weight_alpha=1.0, select="accuracy")
+RUN = replace(toys.RUN, dataset="toy", input="windows/toy", split="cut", train=TRAIN)
 FOREST = replace(
     RUN, kind="classifiers", model="deep_feature",
     model_settings={"kernels": 20, "components": 3, "trees": 5, "least_rows": 1}, train=replace(TRAIN, standardise="none"),
@@ -186,16 +165,6 @@ def silent(_):
     yield lambda _: None
 
 
-@pytest.fixture
-def process(monkeypatch):
-    """Leave this process's heap alone, and set threads and determinism back."""
-    monkeypatch.setenv("PQRST_KEEP_HEAP", "0")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
-
-
 def prepared(data):
     """Give what training would be given, without training."""
     fitted = fit_standardisation("train", loaders.parts(data.bundle.x, data.sides.rows("train")))
@@ -208,7 +177,7 @@ def train(folder, data, run):
     return folder / "out" / "seed-9"
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     """Train, and reckon the validation scores of the history on the test rows."""
     data = opened(tmp_path, PUBLISHED)
@@ -222,7 +191,7 @@ def test_a_network_is_chosen_by_the_test_rows_where_they_choose(tmp_path):
     assert (contract.calibration.rows, contract.calibration.fitted_on) == (len(test), "test")
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 def test_test_rows_that_choose_teach_nothing(tmp_path):
     """Train to the same first epoch, and fit standardisation and class weights alike, whatever the test rows are."""
     data = opened(tmp_path, PUBLISHED)
@@ -237,7 +206,7 @@ def test_test_rows_that_choose_teach_nothing(tmp_path):
     assert not before.validation_x[0].equal(after.validation_x[0])
 
 
-@pytest.mark.usefixtures("process")
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize(("split", "sides_learned"), [(PUBLISHED, ["train"]), (DRAWN, ["train", "validation"])])
 def test_an_estimator_never_learns_test_rows(tmp_path, monkeypatch, split, sides_learned):
     """Fit to train and validation rows; where test rows choose the epoch, to the train rows alone."""

@@ -10,27 +10,16 @@ import pytest
 import torch
 from scipy.special import softmax
 
+import toys
 from pqrst import artifact, evaluation, operating, scores, scoring, sides
-from pqrst.arrays import Meta, Writer, digest, read
-from pqrst.contracts import Contract
+from pqrst.arrays import Writer, digest, read
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
 from pqrst.params import Split
 from pqrst.standardisation import Standardisation
+from toys import BEATS, KAGGLE
 
-SAMPLES, CLASSES, WANTED = 16, ("N", "S", "V"), ("f1_macro", "specificity_macro")
-SPLIT = Split(fold="kaggle", train=("train",), test=("test",), by="beat", validation=0.2, seed=1)
-META = Meta(
-    dataset="beats",
-    task="single",
-    classes=CLASSES,
-    fs=120.0,
-    leads=("MLII",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
+SAMPLES, CLASSES, WANTED = 16, BEATS.classes, ("f1_macro", "specificity_macro")
 PNG = b"\x89PNG\r\n\x1a\n"
 CURVES = ("roc", "precision_recall", "confusion", "shares")
 
@@ -42,8 +31,8 @@ def write_data(folder):
     told["fold_kaggle"] = np.where(np.arange(60) % 3 == 1, "test", "train")
     with Writer(folder / "x", (1, SAMPLES), "float32") as writer:
         writer.add(x, y, told)
-        writer.finish(META)
-    sides.write(read(folder / "x"), "kaggle", SPLIT, folder / "split")
+        writer.finish(BEATS)
+    sides.write(read(folder / "x"), "kaggle", KAGGLE, folder / "split")
     return open_parts(folder / "x", folder / "split", [""])[""]
 
 
@@ -51,11 +40,10 @@ def write_member(folder, seed, opened):
     """Save a network of one seed, as training would."""
     torch.manual_seed(seed)
     model = simple_cnn.build((1, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
-    contract = Contract(
-        run="tiny", system="heartbeat", seed=seed, task="single", classes=CLASSES, model="simple_cnn",
-        model_settings={"widths": [6], "kernel": 3}, parameters=45, input=opened.bundle.meta.form,
-        standardise=Standardisation("row"), output="logits", split="kaggle", best_epoch=2,
-        provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest}, settings_digest="cd",
+    contract = replace(
+        toys.CONTRACT, system="heartbeat", seed=seed, classes=CLASSES, model_settings={"widths": [6], "kernel": 3},
+        input=opened.bundle.meta.form, standardise=Standardisation("row"), split="kaggle", best_epoch=2,
+        provenance={"synthetic": True, "dataset": "beats", "digest": opened.digest},
     )  # fmt: skip
     history = [
         {
@@ -209,9 +197,9 @@ def test_each_value_of_a_run_is_scored_in_its_folder(trained, opened, tmp_path):
 
 
 LABELS, RECORDINGS, PIECES = ("AF", "MI", "PVC"), 60, 2
-SEVERAL = Meta(
-    dataset="twelve", task="multi", classes=LABELS, fs=100.0, leads=("I", "II"), units="mV", axes=("row", "lead", "time"),
-    window={"cut": "whole", "samples": SAMPLES, "pieces": PIECES}, provenance={"synthetic": True},
+SEVERAL = replace(
+    toys.META, dataset="twelve", task="multi", classes=LABELS, leads=("I", "II"),
+    window={"cut": "whole", "samples": SAMPLES, "pieces": PIECES},
 )  # fmt: skip
 FOLDS = Split("official", ("train",), ("test",), held=("validation",))
 THRESHOLDS = (0.45, 0.5, 0.55)
@@ -244,11 +232,10 @@ def write_parts(folder, parts):
     for part, opened in parts.items():
         torch.manual_seed(3)
         model = simple_cnn.build((2, SAMPLES), 3, simple_cnn.Params(widths=(6,), kernel=3))
-        contract = Contract(
-            run="several", system="s", seed=9, task="multi", classes=LABELS, model="simple_cnn",
-            model_settings={"widths": [6], "kernel": 3}, parameters=63, input=opened.bundle.meta.form,
-            standardise=Standardisation("row"), output="logits", split="official", best_epoch=1, value=part, part=part,
-            provenance={"synthetic": True, "dataset": "twelve", "digest": opened.digest}, settings_digest="cd",
+        contract = replace(
+            toys.CONTRACT, run="several", seed=9, task="multi", classes=LABELS, model_settings={"widths": [6], "kernel": 3},
+            input=opened.bundle.meta.form, standardise=Standardisation("row"), split="official", value=part, part=part,
+            provenance={"synthetic": True, "dataset": "twelve", "digest": opened.digest},
             thresholds=THRESHOLDS, thresholds_by="f1",
         )  # fmt: skip
         artifact.save(folder / artifact.member(9, part), contract, artifact.of_network(model.state_dict()), [])

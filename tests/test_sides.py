@@ -6,36 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pqrst import sides, splits
-from pqrst.arrays import Bundle, LabelTask, Meta, Writer, digest
+from pqrst.arrays import digest
 from pqrst.errors import DataError, LeakError, SettingsError
 from pqrst.params import Split, parts_of
 from pqrst.resolved import write
+from toys import BEAT, META, OFFICIAL, PATIENT, SHARED, TASKS, WITH_EXTRA, bundle, save_bundle, several
 
-META = Meta(
-    dataset="toy",
-    task="single",
-    classes=("a", "b"),
-    fs=100.0,
-    leads=("I",),
-    units="mV",
-    axes=("row", "lead", "time"),
-    window={},
-    provenance={"synthetic": True},
-)
 FILES = ["cut", "cut/sides.npy", "cut/split.json"]
-BEAT = Split("cut", ("train",), ("test",), "beat", 0.5, 1)
-PATIENT = replace(BEAT, by="patient")
-SHARED = replace(PATIENT, test=("test", "extra"), shared=("extra",))  # a published leak: `extra` holds people of train
-WITH_EXTRA = ("train",) * 6 + ("extra", "test")
-
-
-def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):
-    rows = pd.DataFrame({"record": "r", "patient": list(patients), "start": range(8), "fold_cut": cut})
-    return Bundle(META, np.zeros((8, 1, 4)), np.array([0, 0, 0, 0, 1, 1, 0, 1]), rows)
 
 
 def test_what_is_written_is_read_back_the_same_each_time(tmp_path):
@@ -246,35 +226,6 @@ def test_a_split_says_what_its_kind_needs(given):
         Split(**given)
 
 
-LABELS = ("NORM", "IMI", "AMI", "SR")
-TASKS = {
-    "super": LabelTask({"NORM": ("NORM",), "MI": ("IMI", "AMI")}),
-    "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
-}
-STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
-
-
-SEVERAL = replace(META, task="multi", classes=LABELS)
-
-
-def several(stored=STORED, **columns):
-    """Give recordings with several labels each, one of each person, in folds 1, 1, 9, 9, 10, 10 unless told otherwise."""
-    n = len(stored)
-    usual = {"record": [f"r{place}" for place in range(n)], "patient": [f"p{place}" for place in range(n)], "start": 0}
-    folds = {"fold_official": ["1", "1", "9", "9", "10", "10"]} if n == 6 else {}
-    return Bundle(SEVERAL, np.zeros((n, 1, 4)), np.asarray(stored), pd.DataFrame(usual | folds | columns))
-
-
-def save_several(folder, given):
-    with Writer(folder, (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
-        writer.finish(given.meta)
-    return folder
-
-
-OFFICIAL = Split("official", ("1",), ("10",), held=("9",))
-
-
 def test_published_folds_train_choose_and_test(tmp_path):
     """Take the held fold for validation, and draw nothing."""
     told = sides.write(several(), "official", OFFICIAL, tmp_path / "cut")
@@ -324,7 +275,7 @@ def test_the_stage_writes_each_part_into_its_own_folder(tmp_path, monkeypatch):
         "tasks": {k: asdict(t) for k, t in TASKS.items()},
     }
     write(tmp_path / "split.yaml", told)
-    save_several(tmp_path / "x", several(fold_official=["1", "1", "8", "9", "9", "10"]))
+    save_bundle(tmp_path / "x", several(fold_official=["1", "1", "8", "9", "9", "10"]))
     stage("split", monkeypatch).main(settings=tmp_path / "split.yaml", windows=tmp_path / "x", out=tmp_path / "out")
     found = sorted(
         file.parent.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("split.json")

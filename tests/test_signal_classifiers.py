@@ -1,8 +1,6 @@
 """The classifiers that take signals, on made-up waves, and the numbers that they make of a signal."""
 
-import doctest
 import math
-from dataclasses import FrozenInstanceError, asdict, fields
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from sklearn.decomposition import PCA
 
 from pqrst.classifiers import deep_feature, lead_ensemble
 from pqrst.classifiers._signals import Codes, joined
-from pqrst.parsing import parse
 
 MODULES = pytest.mark.parametrize("module", [deep_feature, lead_ensemble])
 SMALL = {
@@ -59,22 +56,6 @@ def assert_probabilities(p, rows):
 def trained():
     """Give each classifier, fitted once to the made-up waves."""
     return {module: fitted(module) for module in SMALL}
-
-
-@MODULES
-def test_the_docstring_example_runs(module):
-    """Run the example in the module's docstring."""
-    failed, tried = doctest.testmod(module)
-    assert (failed, tried > 0) == (0, True)
-
-
-@MODULES
-def test_settings_have_defaults_are_frozen_and_pass_the_parser(module):
-    """Build Params from nothing, refuse to change it, and read it back from plain YAML types."""
-    p = module.Params()
-    with pytest.raises(FrozenInstanceError):
-        setattr(p, fields(p)[0].name, 1)
-    assert parse(module.Params, asdict(p), "classifiers.any") == p
 
 
 @MODULES

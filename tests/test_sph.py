@@ -16,6 +16,7 @@ from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.sph import CLASSES, RARE, Params, kept, memberships, one_code, repeated, unmodified
 from pqrst.errors import DownloadError, RecordError
 from pqrst.made_up.sph import write as make_up
+from toys import listed
 
 RAMP = (np.arange(60, dtype=np.float64).reshape(12, 5) - 30) / 100  # mV
 
@@ -260,10 +261,6 @@ def test_made_up_recordings_have_all_rules_and_people_who_recur(made_up):
     for file in made_up.glob("records/*.h5"):
         with h5py.File(file) as content:
             assert content.attrs["note"].startswith("SYNTHETIC")
-
-
-def listed(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def get(base, tmp_path, **settings):

@@ -16,24 +16,20 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+import toys
 from pqrst import loaders, training
 from pqrst.errors import SettingsError
 from pqrst.inference import Crop
 from pqrst.losses import ce
 from pqrst.models import coupled_cnn
-from pqrst.params import Train
 from pqrst.standardisation import Standardisation
 from pqrst.training import Data, Lesson
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TIMES = ("seconds", "samples_per_second")
 CLASSES, SAMPLES, EPOCHS = 3, 16, 6
-PLAIN = Train(
-    epochs=4, seeds=1, batch_size=8, optimizer="adamw", lr=0.01, weight_decay=0.0, scheduler="none", scheduler_factor=0.1,
-    scheduler_patience=2, scheduler_epochs=2, min_lr=0.0, stop_patience=0, class_weight_alpha=0.0, sampler_ratio=0.0,
-    augment="none", standardise="none", precision="fp32", threads=1, device="cpu",
-    cycle_epochs=0, cycle_warmup=0.3, clip_norm=0.0, clip_value=0.0, crop=0, crop_step=0, crop_pool="max", select="loss",
-    thresholds="none", resident_gb=2.0,
-)  # fmt: skip
+PLAIN = replace(toys.TRAIN, epochs=4, batch_size=8, standardise="none")
 LOSS = ce.build("single", (), ce.Params())
 SCHEDULES = {
     "one_cycle": lambda optimizer, steps: lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps),
@@ -108,15 +104,6 @@ def same(first, second):
     """Say whether two trainings gave the same weights and history, bit for bit."""
     weights = all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
     return weights and timeless(first.history) == timeless(second.history) and first.best_epoch == second.best_epoch
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sum in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

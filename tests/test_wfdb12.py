@@ -264,18 +264,10 @@ def same_as_wfdb(header_file, ending):
 
 
 @pytest.mark.real
-def test_real_recordings_of_ptbxl_are_as_wfdb_reads_them(recordings):
-    """31 recordings at 500 Hz and one at 100 Hz, to the last bit of float64."""
-    headers = sorted((recordings / "ptbxl").rglob("*.hea"))
-    assert len(headers) == 32
+@pytest.mark.parametrize(("database", "ending", "count"), [("ptbxl", ".dat", 32), ("challenge2021", ".mat", 210)])
+def test_real_recordings_are_as_wfdb_reads_them(recordings, database, ending, count):
+    """31 of PTB-XL at 500 Hz and one at 100 Hz, 210 of the Challenge's seven sources, to the last bit of float64."""
+    headers = sorted((recordings / database).rglob("*.hea"))
+    assert len(headers) == count
     for one in headers:
-        same_as_wfdb(one, ".dat")
-
-
-@pytest.mark.real
-def test_real_recordings_of_the_challenge_are_as_wfdb_reads_them(recordings):
-    """210 recordings out of seven sources, to the last bit of float64."""
-    headers = sorted((recordings / "challenge2021").rglob("*.hea"))
-    assert len(headers) == 210
-    for one in headers:
-        same_as_wfdb(one, ".mat")
+        same_as_wfdb(one, ending)
