@@ -15,7 +15,7 @@ GRAPH = yaml.safe_load(TEXT)
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = {name: told.get("do", told) for name, told in GRAPH["stages"].items()}
 
-PLUMBING = {"errors", "console", "catalog", "parsing", "params", "published", "resolver", "__init__"}
+PLUMBING = {"_stage", "errors", "console", "catalog", "parsing", "params", "published", "resolver", "__init__"}
 SETTLES = {"resolve": {"params", "published", "resolver"}}  # for these stages, this plumbing makes the output
 KINDS = {"datasets", "made_up", "frontends", "encodings", "models", "losses", "classifiers"}
 # What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
@@ -47,8 +47,10 @@ def imported(file: str) -> frozenset[str]:
 
 
 def in_package(name: str) -> str | None:
-    """Give the file of the package that a dotted name lies in, or nothing."""
+    """Give the file of the package, or beside the stages, that a dotted name lies in, or nothing."""
     parts = name.split(".")
+    if (ROOT / "stages" / f"{parts[0]}.py").exists():
+        return f"stages/{parts[0]}.py"
     for length in range(len(parts), 1, -1) if parts[0] == "pqrst" else ():
         file = f"src/{'/'.join(parts[:length])}.py"
         if (ROOT / file).exists():
