@@ -93,15 +93,6 @@ def override(file: Path, *given: str) -> None:
     apply_overrides(str(file), list(given))
 
 
-@pytest.fixture
-def one_thread():
-    """Compute on one thread, since the work is too small to share out."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """Make up a few short recordings of every dataset, and cut and encode them: input -> Bundle."""
