@@ -130,6 +130,15 @@ def test_every_script_is_a_stage():
     assert {script(stage) for stage in STAGES} == {f"stages/{path.name}" for path in (ROOT / "stages").glob("[!_]*.py")}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
+def test_a_stage_imports_the_code_of_its_own_checkout(path):
+    """Import `_stage`, which sets the path, before anything of the package: what is installed may be another checkout."""
+    found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [getattr(node, "module", None) or node.names[0].name for node in found]
+    ours = next((place for place, name in enumerate(names) if name.startswith("pqrst")), len(names))
+    assert path.stem == "_stage" or ours == len(names) or "_stage" in names[:ours]
+
+
 def test_no_interpolation_stands_in_a_flow_list():
     """Write lists as blocks: `[${x}]` is a mapping inside a list to YAML."""
     events = list(yaml.parse(TEXT))
