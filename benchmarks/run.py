@@ -1,34 +1,71 @@
-"""Run every benchmark beside this file and print one Markdown table; each claim is a ratio within one run."""
+"""Run the benchmarks beside this file and print one Markdown table; each claim is a ratio within one run.
+
+python benchmarks/run.py [names of files, all by default]
+"""
 
 import importlib
+import platform
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
+from _table import Row
 
 HERE = Path(__file__).parent
-HEADINGS = ("subject", "peer", "its time", "our time", "ratio", "spread")
+BY_HAND = (
+    "run",
+    "full_size",
+    "growth",
+    "stored_images",
+)  # these hold us against no peer, or take long: `make bench-slow`
+HEADINGS = ("subject", "peer", "its", "ours", "ratio", "spread", "floor · goal", "beside the limit")
 
 
-def row(subject: str, peer: str, seconds: list[tuple[float, float]]) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Lay out one subject: medians of both sides, and the median, lowest and highest of the paired ratios."""
-    ratios = [theirs / ours for theirs, ours in seconds]
-    theirs, ours = (statistics.median(side) * 1e3 for side in zip(*seconds, strict=True))
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    return [subject, peer, f"{theirs:.1f} ms", f"{ours:.1f} ms", f"{statistics.median(ratios):.2f}", spread]
+    asked = " · ".join(f"{ratio:g}×" for ratio in (row.floor, row.goal) if ratio is not None)
+    if not row.pairs:
+        return [row.subject, row.peer, "", "", "", "", asked, row.share]
+    theirs, ours = (statistics.median(side) for side in zip(*row.pairs, strict=True))
+    reached = f"{row.ratio:.3g}×"
+    if row.floor is not None and row.ratio < row.floor:
+        reached += " (below the floor)"
+    spread = f"{min(row.ratios):.3g} to {max(row.ratios):.3g}"
+    return [row.subject, row.peer, shown(theirs, row.unit), shown(ours, row.unit), reached, spread, asked, row.share]
+
+
+def shown(value: float, unit: str) -> str:
+    """Write seconds as they are best read, and anything else with its unit."""
+    if unit != "s":
+        return f"{value:.3g} {unit}".strip()
+    return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
+
+
+def rows(names: list[str]) -> Iterator[Row]:
+    """Run one file after another."""
+    for name in names or sorted(path.stem for path in HERE.glob("[!_]*.py")):
+        if names or name not in BY_HAND:
+            yield from importlib.import_module(name).measure()
+
+
+def processor() -> str:
+    """Name the processor, as Linux tells it."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, a line as soon as it is known."""
     sys.path.insert(0, str(HERE))
-    torch.set_num_threads(1)
-    lines = [HEADINGS, ["---"] * len(HEADINGS)]
-    for path in sorted(HERE.glob("*.py")):
-        if path.stem not in ("run", "full_size"):  # that one holds us against no peer, and needs room on a disk
-            lines += [row(*measured) for measured in importlib.import_module(path.stem).measure()]
-    print("CPU time, one thread, median of paired rounds; a ratio above 1 says that ours is faster.\n")
-    print("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    print(
+        f"{processor()}, Python {platform.python_version()}; CPU time, one thread, where a subject says nothing else.\n"
+    )
+    print("| " + " | ".join(HEADINGS) + " |\n|" + "---|" * len(HEADINGS))
+    for row in rows(sys.argv[1:]):
+        print("| " + " | ".join(cells(row)) + " |", flush=True)
 
 
 if __name__ == "__main__":

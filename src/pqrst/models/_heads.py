@@ -6,7 +6,7 @@ Source: Strodthoff et al., IEEE J Biomed Health Inform 25(5), 2021, arXiv:2004.1
 import torch
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Dropout
+from pqrst.models._blocks import Dropout, channel_means
 
 
 class Head(nn.Sequential):
@@ -24,7 +24,7 @@ class Head(nn.Sequential):
 
 def max_and_mean(x: Tensor) -> Tensor:
     """Put each channel's largest value over time before the means of all: (B, c, 1, T) to (B, 2c)."""
-    return torch.cat([x.amax(dim=(2, 3)), x.mean(dim=(2, 3))], dim=1)
+    return torch.cat([x.amax(dim=(2, 3)), channel_means(x)], dim=1)
 
 
 def initialise(module: nn.Module) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
-from pqrst.models._blocks import check_filled, check_odd
+from pqrst.models._blocks import channel_means, check_filled, check_odd
 
 
 class SqueezeExcitation(nn.Module):
@@ -18,7 +18,7 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Conv2d(squeezed, channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = F.relu(self.squeeze(x.mean(dim=3, keepdim=True)))  # (B, squeezed, 1, 1)
+        scale = F.relu(self.squeeze(channel_means(x)[..., None, None]))  # (B, squeezed, 1, 1)
         return x * torch.sigmoid(self.excite(scale))
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
-from pqrst.models._blocks import Dropout, Rate
+from pqrst.models._blocks import Dropout, Rate, channel_means
 from pqrst.models._stretch import Length, stretch
 
 ACCEPTS = "signal"
@@ -58,7 +58,7 @@ class AutoEncoder(nn.Module):
         return self.encoder(x[..., self.seen].unsqueeze(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.code(x).mean(dim=(2, 3)))
+        return self.head(channel_means(self.code(x)))
 
     def with_penalty(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logits and the reconstruction's mean squared error."""
@@ -66,7 +66,7 @@ class AutoEncoder(nn.Module):
         made = self.decoder(code).squeeze(2)  # (B, leads, about T)
         target = from_0_to_1(x[..., self.seen].detach())
         both = min(made.shape[2], target.shape[2])
-        return self.head(code.mean(dim=(2, 3))), F.mse_loss(made[..., :both].to(target.dtype), target[..., :both])
+        return self.head(channel_means(code)), F.mse_loss(made[..., :both].to(target.dtype), target[..., :both])
 
 
 def _halved(c_in: int, c_out: int, kernel: int) -> list[nn.Module]:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from pqrst.errors import SettingsError
+from pqrst.models._blocks import channel_means
 from pqrst.parsing import Between
 
 ACCEPTS = "image"
@@ -83,7 +84,7 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = x.mean(dim=(2, 3), keepdim=True)  # (B, c, 1, 1)
+        scale = channel_means(x)[..., None, None]  # (B, c, 1, 1)
         scale = nn.functional.silu(self.fc1(scale))
         return x * torch.sigmoid(self.fc2(scale))
 
@@ -120,7 +121,7 @@ class EfficientNetB0(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)  # (B, channels, h, w) -> (B, 1280, h / 32, w / 32)
-        x = x.mean(dim=(2, 3))  # (B, 1280)
+        x = channel_means(x)  # (B, 1280)
         return self.classifier(x)  # (B, classes)
 
 

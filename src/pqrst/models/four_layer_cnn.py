@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_odd, check_signal, convolution
+from pqrst.models._blocks import Dropout, Rate, Size, channel_means, check_filled, check_odd, check_signal, convolution
 
 ACCEPTS = "signal"
 
@@ -48,7 +48,7 @@ class FourLayerCNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.unsqueeze(2)  # (B, leads, T) -> (B, leads, 1, T)
         x = self.features(x)  # (B, 256, 1, T)
-        x = x.mean(dim=(2, 3))  # (B, 256)
+        x = channel_means(x)  # (B, 256)
         return self.head(x)  # (B, classes)
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
-from pqrst.models._blocks import Dropout, Rate, Size, check_filled, check_signal
+from pqrst.models._blocks import Dropout, Rate, Size, channel_means, check_filled, check_signal
 from pqrst.models._inception import Inception, SqueezeExcitation
 
 ACCEPTS = "signal"
@@ -104,7 +104,7 @@ class IncepSEMeta(nn.Module):
 
     def forward(self, x: Tensor, side: Tensor) -> Tensor:
         x = self.features(self.stem(x.unsqueeze(2)))  # (B, leads, T) -> (B, 256, 1, T / 2)
-        return self.head(torch.cat([x.mean(dim=(2, 3)), self.side(side)], dim=1))  # (B, 288) -> (B, classes)
+        return self.head(torch.cat([channel_means(x), self.side(side)], dim=1))  # (B, 288) -> (B, classes)
 
 
 def _dense(c_in: int, c_out: int, dropout: float) -> list[nn.Module]:

@@ -22,7 +22,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Size, check_filled, check_odd, check_signal
+from pqrst.models._blocks import Size, channel_means, check_filled, check_odd, check_signal
 from pqrst.models._leads import LEADS, check_leads
 from pqrst.parsing import Between
 
@@ -121,7 +121,7 @@ class View(nn.Module):
         self.gate = nn.Linear(p.widths[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.signal(x).mean(dim=(2, 3))
+        features = channel_means(self.signal(x))
         return features * self.gate(features).sigmoid()
 
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Rate, Size, check_filled, convolution
+from pqrst.models._blocks import Rate, Size, channel_means, check_filled, convolution
 from pqrst.models._heads import initialise
 from pqrst.models._stretch import Length, stretch
 
@@ -72,7 +72,7 @@ class ResNet1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x[..., self.seen].unsqueeze(2))  # (B, leads, T) -> (B, 64, 1, T / 4)
-        return self.head(self.features(x).mean(dim=(2, 3)))  # (B, 512) -> (B, classes)
+        return self.head(channel_means(self.features(x)))  # (B, 512) -> (B, classes)
 
 
 def shortest(p: Params) -> int:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from pqrst.models._blocks import Size, check_filled, check_odd, check_signal, convolution
+from pqrst.models._blocks import Size, channel_means, check_filled, check_odd, check_signal, convolution
 
 ACCEPTS = "signal"
 
@@ -45,7 +45,7 @@ class SimpleCNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.unsqueeze(2)  # (B, leads, T) -> (B, leads, 1, T)
         x = self.features(x)  # (B, 128, 1, T)
-        x = x.mean(dim=(2, 3))  # (B, 128)
+        x = channel_means(x)  # (B, 128)
         return self.head(x)  # (B, classes)
 
 
