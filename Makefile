@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast check format bench clean
+.PHONY: help setup repro tables test test-fast check format bench bench-slow clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
 	@echo "make check      lint and type-check"
-	@echo "make bench      measure against peers"
+	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make setup      only make $(VENV)"
 
 setup: $(VENV)/.installed
@@ -42,7 +42,9 @@ format: setup
 	ruff check --fix src stages tests benchmarks
 	ruff format src stages tests benchmarks
 
+# --no-deps: a peer's own requirements would replace our torch
 bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/peers.txt
 	python benchmarks/run.py
 
 clean:

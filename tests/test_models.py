@@ -7,7 +7,7 @@ from torch import nn
 from pqrst import catalog
 from pqrst.errors import SettingsError
 from pqrst.models import attention_cnn, coupled_cnn, efficientnet_b0, residual_cnn, simple_cnn
-from pqrst.models._blocks import Dropout, convolution
+from pqrst.models._blocks import Dropout, channel_means, convolution
 from pqrst.parsing import parse
 from toys import seeded
 
@@ -333,6 +333,17 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(layout):
     zeros = (out == 0).float()
     assert zeros.mean(dim=(1, 2, 3)).std() < 0.02  # no row and no channel is favoured
     assert zeros.mean(dim=(0, 2, 3)).std() < 0.02
+
+
+def test_means_are_those_of_torch_and_their_gradient_lies_as_the_channels_do():
+    """Give the same bits forward and backward, in channels-last memory, so that what comes before walks one layout."""
+    x = torch.randn(3, 5, 2, 7).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(3, 5)
+    (ours,) = torch.autograd.grad((channel_means(x) * weight).sum(), x)
+    (plain,) = torch.autograd.grad((x.mean(dim=(2, 3)) * weight).sum(), x)
+    assert torch.equal(channel_means(x), x.mean(dim=(2, 3)))
+    assert torch.equal(ours, plain)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_dropout_is_ruled_by_the_seed_and_absent_in_evaluation():
