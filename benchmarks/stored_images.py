@@ -1,4 +1,4 @@
-"""Pictures stored ahead of the training, in full or in fewer bits, against pictures drawn in each batch; and our encodings against pyts.
+"""Pictures stored ahead of the training, in full or in fewer bits, against pictures drawn in each batch.
 
 Two seconds of two leads at 64 × 64, and ten seconds of twelve leads at 224 × 224, all made up:
 
@@ -13,7 +13,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing import get_context
@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from pqrst import arrays, artifact, catalog, fitting, images, params, resolver, scores, sides
+from pqrst import arrays, artifact, fitting, images, params, resolver, scores, sides
 from pqrst.made_up._dipole import LEADS, Person, signal
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
@@ -40,7 +40,6 @@ DRAWN, FULL = "drawn", "float32"
 WAYS = (DRAWN, FULL, "float16", "uint8")
 HEADINGS = "rows, encoding, way, prepare (s), epoch (s), epoch of drawn / its own, pays after epochs, disk (MB)"
 HEADINGS += ", memory to prepare (MB), to train (MB), accuracy, F1 (M), farthest probability"
-PEER_ROWS, PEER_SAMPLES, PEER_ROUNDS = 2000, 240, 5
 
 
 class Case(NamedTuple):
@@ -202,38 +201,6 @@ def in_full(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def measure() -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
-    """Time pyts and ours on the same rows, turn by turn, after both have given the same numbers."""
-    from pyts.approximation import PiecewiseAggregateApproximation  # noqa: PLC0415 (compiles for 40 s, and no training needs it)
-    from pyts.image import GramianAngularField, MarkovTransitionField, RecurrencePlot  # noqa: PLC0415 (likewise)
-
-    rows = np.random.default_rng(0).standard_normal((PEER_ROWS, PEER_SAMPLES)).cumsum(axis=1)
-    pieces, recurrence = PiecewiseAggregateApproximation(None, 64, overlapping=False), RecurrencePlot()
-    peers: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
-        "gramian": ("GramianAngularField", GramianAngularField(image_size=64).transform),
-        "markov": ("MarkovTransitionField", MarkovTransitionField(image_size=64, n_bins=8).transform),
-        "recurrence": ("averages, RecurrencePlot", lambda x: recurrence.transform(pieces.transform(x))),
-    }
-    for encoding, (peer, theirs) in peers.items():
-        assert np.allclose(theirs(rows), ours(encoding, rows), atol=1e-4)  # compiles theirs, too
-        pairs = [(cpu_seconds(theirs, rows), cpu_seconds(ours, encoding, rows)) for _ in range(PEER_ROUNDS)]
-        yield f"{encoding}, {PEER_ROWS} rows, 64 × 64", f"pyts {peer}", pairs
-
-
-def ours(encoding: str, rows: np.ndarray) -> np.ndarray:
-    """Draw rows (n, samples) as `images.encode` does, a chunk at a time, (n, size, size)."""
-    module = catalog.load("encodings", encoding)
-    with torch.inference_mode():
-        parts = torch.from_numpy(rows.astype(np.float32))[:, None].split(images.CHUNK_ROWS)  # (n, 1, samples)
-        return torch.cat([module.encode(part, 120.0, module.Params()) for part in parts])[:, 0].numpy()
-
-
-def cpu_seconds(work: Callable[..., object], *given: Any) -> float:
-    started = time.process_time()
-    work(*given)
-    return time.process_time() - started
-
-
 def main(folder: Path, rounds: int) -> None:
     """Measure every encoding of every case, and print Markdown tables."""
     torch.set_num_threads(1)
@@ -250,10 +217,6 @@ def main(folder: Path, rounds: int) -> None:
             assert len({one.learned.bits for one in turns[DRAWN] + turns[FULL]}) == 1
             for dtype in WAYS:
                 print("| " + " | ".join(line(case, encoding, dtype, turns)) + " |", flush=True)
-    print("\n| subject | peer | its time | our time | ratio |\n|---|---|---|---|---|")
-    for subject, peer, pairs in measure():
-        theirs, our = (statistics.median(side) * 1e3 for side in zip(*pairs, strict=True))
-        print(f"| {subject} | {peer} | {theirs:.0f} ms | {our:.0f} ms | {in_full([a / b for a, b in pairs])} |")
 
 
 if __name__ == "__main__":

@@ -45,3 +45,20 @@ def test_the_picked_threshold_is_the_best_of_all():
     found = label_scores.recall_micro_picked_on_test(labels, probability)
     found += label_scores.specificity_micro_picked_on_test(labels, probability)
     assert found == pytest.approx(max(tried))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("digits", [1, 2, 16])
+@pytest.mark.parametrize(("low", "wide"), [(0, 1), (-3, 7)])
+def test_areas_are_those_of_scikit_learn(dtype, digits, low, wide):
+    """Agree to 1e-12 with many ties, few and none, on numbers from 0 to 1 and on others, with both zeros as one number."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random((700, 3)) < (0.01, 0.3, 0.6)).astype(int)
+    guesses = (low + wide * rng.random(labels.shape)).round(digits).astype(dtype)
+    guesses[:5], guesses[5:10] = 0.0, -0.0
+    for area, peer in (
+        (label_scores.auroc, metrics.roc_auc_score),
+        (label_scores.average_precision, metrics.average_precision_score),
+    ):
+        expected = peer(labels, guesses, average=None)
+        np.testing.assert_allclose(label_scores.areas(area, labels, guesses), expected, rtol=0, atol=1e-12)

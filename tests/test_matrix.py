@@ -36,6 +36,22 @@ def test_averages_of_a_flat_lead_are_its_level():
     assert torch.equal(_matrix.averages(level, 64), level[:, :64])
 
 
+def test_averages_of_a_long_signal_far_from_zero_keep_their_digits():
+    """Round once where single precision is given, however large the sums that the pieces are differences of."""
+    x = (1000 + NOISE.repeat(1, 1, 200)).float()
+    exact = _matrix.averages(x.double(), 224)
+    assert torch.equal(_matrix.averages(x, 224), exact.float())
+    loop = [x.double()[..., one:two].mean(dim=-1) for one, two in pairwise(_matrix.bounds(x.shape[-1], 224))]
+    torch.testing.assert_close(exact, torch.stack(loop, dim=-1), rtol=1e-13, atol=0)
+
+
+def test_the_gradient_of_averages_is_that_of_the_pieces():
+    """Share it equally among the samples of a piece."""
+    x = torch.zeros(1, 5, dtype=torch.float64, requires_grad=True)
+    (_matrix.averages(x, 2) * torch.tensor([6.0, 12.0])).sum().backward()
+    assert x.grad.tolist() == [[3, 3, 4, 4, 4]]
+
+
 def test_fitting_stretches_as_well():
     """Put straight lines between two values, a quarter and three quarters of the way."""
     assert _matrix.fit(torch.tensor([0.0, 4.0]), 4).tolist() == [0, 1, 3, 4]

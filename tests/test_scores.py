@@ -469,3 +469,13 @@ def test_the_challenge_score_is_of_its_own_classes():
     assert scores.score("challenge_2021", labels, None, labels, challenge.CLASSES) == 1
     assert np.isnan(scores.score("challenge_2021", labels, None, labels, challenge.CLASSES[::-1]))
     assert np.isnan(scores.score("challenge_2021", SEVERAL, None, CLAIMED, "ABCD"))
+
+
+@pytest.mark.parametrize("rows", [1, 254, 255, 256, 1000])
+def test_labels_are_counted_beyond_a_byte(rows):
+    """Count as many rows as there are, cell by cell."""
+    rng = np.random.default_rng(rows)
+    labels, said = (rng.random((rows, 3)) < (0, 0.5, 1) for _ in range(2))
+    found = scores.counts_of_labels(labels.astype(np.int8), said)
+    for counted, cell in zip(found, scores.cells(labels, said), strict=True):
+        assert counted.tolist() == cell.sum(axis=0).tolist()

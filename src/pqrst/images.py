@@ -16,7 +16,7 @@ from pqrst.console import track
 from pqrst.params import component
 from pqrst.resolved import Encode
 
-CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**23  # of pictures at once: whichever is fewer
+CHUNK_ROWS, CHUNK_NUMBERS = 256, 2**21  # of pictures at once, 8 MB near the processor: whichever is fewer
 LEVELS = 255  # steps of a byte
 
 
@@ -27,7 +27,7 @@ def encode(bundle: Bundle, given: Encode, folder: Path) -> Meta:
     function = catalog.load("encodings", name).encode
     draw = partial(_images, function, bundle, p)
     shape = draw(np.arange(1)).shape[1:]
-    size = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(shape)))
+    size = chunk(shape)
     parts = np.split(np.arange(len(bundle.x)), range(size, len(bundle.x), size))
     steps = _steps(map(draw, parts)) if dtype == "uint8" else None
     with Writer(folder, shape, dtype) as writer:
@@ -39,6 +39,11 @@ def encode(bundle: Bundle, given: Encode, folder: Path) -> Meta:
                 None if bundle.side is None else bundle.side[part],
             )
         return writer.finish(_meta(bundle.meta, name, asdict(p), steps))
+
+
+def chunk(shape: tuple[int, ...]) -> int:
+    """Say how many pictures of a shape are drawn at once."""
+    return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // math.prod(shape)))
 
 
 def _images(function: Any, bundle: Bundle, p: Any, part: np.ndarray) -> np.ndarray:

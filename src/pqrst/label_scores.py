@@ -4,21 +4,36 @@ from collections.abc import Callable
 
 import numpy as np
 
+Area = Callable[[np.ndarray, np.ndarray], float]  # of the true and the false rows of each probability
 
-def average_area(
-    area: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray, probabilities: np.ndarray
-) -> float:
+
+def average_area(area: Area, truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Average an area under a curve over the classes that have rows on both sides."""
-    found = [area(*_steps(truth[:, c], probabilities[:, c])) for c in on_both_sides(truth)]
+    found = areas(area, truth, probabilities)
     return float(np.mean(found)) if found else float("nan")
+
+
+def areas(area: Area, truth: np.ndarray, probabilities: np.ndarray) -> list[float]:
+    """Give an area under a curve of each class that has rows on both sides."""
+    true, probability = (np.ascontiguousarray(table.T) for table in (truth.astype(bool), probabilities))  # by class
+    return [area(*_steps(true[c], probability[c])) for c in on_both_sides(truth)]
 
 
 def _steps(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the true and the false rows of each probability, from the likeliest down."""
-    values, step = np.unique(-probability, return_inverse=True)
-    count = np.bincount(step, minlength=len(values))
-    true = np.bincount(step[truth.astype(bool)], minlength=len(values))
-    return true, count - true
+    keys = _order(probability)
+    keys = keys * 2 + truth.astype(keys.dtype)  # sorting these is many times as fast as sorting rows by probability
+    keys.sort()
+    first = np.flatnonzero(np.append(True, keys[1:] ^ keys[:-1] > 1))  # row of each probability
+    true = np.add.reduceat(keys & 1, first, dtype=np.int64)[::-1]
+    return true, np.diff(first, append=len(keys))[::-1] - true
+
+
+def _order(probability: np.ndarray) -> np.ndarray:
+    """Give whole numbers that lie as the probabilities do, and have their highest bit free."""
+    if probability.dtype.kind == "f" and probability.min() >= 0 and probability.max() < 2:
+        return (probability + 0).view(f"u{probability.itemsize}")  # bits of floats below 2; -0 becomes 0, its equal
+    return np.unique(probability, return_inverse=True)[1]
 
 
 def auroc(true: np.ndarray, false: np.ndarray) -> float:

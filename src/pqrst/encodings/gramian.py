@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from pqrst.encodings._matrix import averages, cut, floating, root, samples, side
+from pqrst.encodings._matrix import averages, cut, root, samples, side
 from pqrst.parsing import Between
 
 FLAT = 10 * torch.finfo(torch.float64).eps  # a span below this counts as none, as scikit-learn's scaler has it
@@ -52,13 +52,12 @@ def shape(in_shape: tuple[int, int], p: Params) -> tuple[int, int, int]:
 def encode(signals: Tensor, fs: float, p: Params) -> Tensor:  # noqa: ARG001 (all encodings alike; this one counts samples)
     """Draw signals (n, leads, T) as pictures (n, leads, size, size)."""
     _, pixels, _ = shape((signals.shape[1], signals.shape[2]), p)
-    x = averages(cut(floating(signals), p.start, p.length), pixels)  # (n, leads, size)
-    cosine, sine = angles(x, p.low, p.high)
-    if p.method == "summation":
-        pictures = table(cosine, cosine) - table(sine, sine)
-    else:
-        pictures = table(sine, cosine) - table(cosine, sine)
-    return pictures.to(torch.float32)
+    # in single precision the sine near its ends would lose half the digits
+    x = averages(cut(signals, p.start, p.length).double(), pixels)  # (n, leads, size)
+    cosine, sine = (part.to(torch.float32) for part in angles(x, p.low, p.high))
+    rows = (cosine, -sine) if p.method == "summation" else (sine, -cosine)
+    # a product of matrices (size, 2) and (2, size), which goes over the pixels once
+    return torch.stack(rows, dim=-2).mT @ torch.stack((cosine, sine), dim=-2)
 
 
 def angles(x: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
@@ -66,12 +65,5 @@ def angles(x: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
     smallest, largest = x.amin(dim=-1, keepdim=True), x.amax(dim=-1, keepdim=True)
     span = largest - smallest
     share = (x - smallest) / torch.where(span < FLAT, 1, span)  # 0 to 1
-    wide = high - low
-    # 1 − cos² from its two factors, each exact where it is small: the difference would lose half the digits there
-    sine = root((1 + low + wide * share) * (1 - high + wide * (1 - share)))
-    return low + wide * share, sine
-
-
-def table(rows: Tensor, columns: Tensor) -> Tensor:
-    """Multiply each with each: (..., size) twice to (..., size, size)."""
-    return rows[..., :, None] * columns[..., None, :]
+    cosine = share.mul_(high - low).add_(low)
+    return cosine, root(1 - cosine.square())

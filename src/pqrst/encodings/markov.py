@@ -27,7 +27,7 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
-from pqrst.encodings._matrix import bounds, cut, percentiles, samples, side
+from pqrst.encodings._matrix import cut, lengths, percentiles, samples, side
 from pqrst.parsing import Between
 
 EQUAL = 1e-8  # in the signal's unit: quantiles no farther apart are one, as in pyts
@@ -40,7 +40,7 @@ class Params:
     start: Annotated[int, Between(0)] = 0
     length: Annotated[int, Between(0)] = 0
     size: Annotated[int, Between(0)] = 64
-    bins: Annotated[int, Between(2)] = 8
+    bins: Annotated[int, Between(2, 256)] = 8  # a byte counts them
     strategy: Literal["quantile", "uniform", "normal"] = "quantile"
 
 
@@ -56,15 +56,15 @@ def encode(signals: Tensor, fs: float, p: Params) -> Tensor:  # noqa: ARG001 (al
     x = cut(signals.detach().to(torch.float64), p.start, p.length)  # (n, leads, length)
     found = binned(x, p.bins, p.strategy)
     shares = held(found, pixels, p.bins)
-    return (shares @ chances(found, p.bins) @ shares.mT).to(torch.float32)
+    return shares @ (chances(found, p.bins) @ shares.mT)
 
 
 def binned(x: Tensor, bins: int, strategy: str) -> Tensor:
     """Give the bin of each sample: (..., samples) to the same, whole numbers from 0."""
-    found = torch.zeros(x.shape, dtype=torch.int64, device=x.device)
+    found = torch.zeros(x.shape, dtype=torch.uint8, device=x.device)
     for border in borders(x, bins, strategy).unbind(dim=-1):
         found += x > border[..., None]  # a sample on the border stays below it
-    return found
+    return found.to(torch.int64)
 
 
 def borders(x: Tensor, bins: int, strategy: str) -> Tensor:
@@ -87,13 +87,13 @@ def chances(found: Tensor, bins: int) -> Tensor:
 
 def held(found: Tensor, size: int, bins: int) -> Tensor:
     """Give the share of each piece of time that each bin holds: (..., samples) to (..., size, bins)."""
-    lengths = np.diff(bounds(found.shape[-1], size))
-    pieces = torch.from_numpy(np.repeat(np.arange(size), lengths)).to(found)  # (samples,)
-    times = tally(pieces * bins + found, size * bins).unflatten(-1, (size, bins))
-    return times / torch.from_numpy(lengths).to(times)[:, None]
+    counts = lengths(found.shape[-1], size)
+    pieces = torch.from_numpy(np.repeat(np.arange(0, size * bins, bins), counts.astype(int))).to(found)  # (samples,)
+    times = tally(pieces + found, size * bins).unflatten(-1, (size, bins))
+    return times / torch.from_numpy(counts).to(times)[:, None]
 
 
 def tally(x: Tensor, count: int) -> Tensor:
     """Count how often each whole number below `count` occurs: (..., samples) to (..., count)."""
-    empty = torch.zeros(*x.shape[:-1], count, dtype=torch.float64, device=x.device)
+    empty = torch.zeros(*x.shape[:-1], count, dtype=torch.float32, device=x.device)
     return empty.scatter_add_(-1, x, empty.new_ones(1).expand(x.shape))

@@ -73,7 +73,7 @@ def distances(x: Tensor, dimension: int, delay: int) -> Tensor:
     """Measure from each point to each: (..., samples) to (..., points, points)."""
     points = x.shape[-1] - (dimension - 1) * delay
     if dimension == 1:
-        return _apart(x).abs()
+        return _apart(x).abs_()
     squares = _apart(x[..., :points]).square()
     for first in range(delay, dimension * delay, delay):
         squares = squares + _apart(x[..., first : first + points]).square()
