@@ -19,7 +19,7 @@ FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing workers",
     2: "arrays catalog challenge convergence intervals label_scores operating published transport weights",
-    3: "filters decisions downloads features labels splits scores standardisation",
+    3: "filters decisions downloads features labels reached splits scores standardisation",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
     6: "params augmentation",
