@@ -18,7 +18,7 @@ COMPONENTS, STAGE = 5, 17
 FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing workers",
-    2: "arrays catalog challenge convergence intervals label_scores operating published transport weights",
+    2: "arrays catalog challenge convergence intervals label_scores operating published transport treatment weights",
     3: "filters decisions downloads features labels reached splits scores standardisation",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
@@ -29,8 +29,8 @@ FLOORS = {
     10: "predictors",
     11: "estimators",
     12: "artifact",
-    13: "fitting scoring tables prediction explanations export",
-    14: "serve views",
+    13: "fitting scoring tables prediction explanations exported",
+    14: "serve views export",
     15: "cli",
     16: "__main__",
     17: "stages",
@@ -57,7 +57,7 @@ TORCH = {
 }
 ALLOWED = {  # a library -> the modules or kinds that may import it
     "torch": TORCH | {"explanations", "export", "serve"},
-    "onnxruntime": {"export"},
+    "onnxruntime": {"exported"},
     "captum": {"explanations"},
     "edfio": {"recordings"},
     "torchmetrics": {"evaluation"},

@@ -13,7 +13,18 @@ from pathlib import Path
 from pqrst import catalog
 
 # What brings settings in and errors out decides no output; params.yaml's content reaches a stage through resolved/.
-PLUMBING = {"_stage", "errors", "console", "catalog", "parsing", "params", "published", "resolver", "reached", "__init__"}
+PLUMBING = {
+    "_stage",
+    "errors",
+    "console",
+    "catalog",
+    "parsing",
+    "params",
+    "published",
+    "resolver",
+    "reached",
+    "__init__",
+}
 # What a component leans on counts for the stage that its work is: the digests of its own files stand beside its settings.
 THROUGH = {"download": ("datasets", "made_up"), "segment": ("datasets",)}
 NOT_THERE = {"segment": {"downloads", "transport"}}  # it reads by the datasets too, but fetches nothing

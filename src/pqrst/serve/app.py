@@ -15,7 +15,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from pqrst import __version__, catalog, explanations, prediction
+from pqrst import __version__, catalog, prediction
 from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.errors import PqrstError
@@ -192,6 +192,8 @@ def _packed(lead: np.ndarray) -> str:
 
 
 def _attention_told(state: State, prepared: prediction.Prepared, wanted: list[int]) -> dict[str, Any]:
+    from pqrst import explanations  # noqa: PLC0415 (torch, which an ONNX file is asked without)
+
     try:
         received = explanations.received_by_step(state.predictor, prepared.rows[wanted])[:, -1]
     except PqrstError as fault:
