@@ -45,3 +45,14 @@ def test_the_picked_threshold_is_the_best_of_all():
     found = label_scores.recall_micro_picked_on_test(labels, probability)
     found += label_scores.specificity_micro_picked_on_test(labels, probability)
     assert found == pytest.approx(max(tried))
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])
+def test_claims_are_those_of_the_library(digits):
+    """Count as scikit-learn does, with equals and without."""
+    rng = np.random.default_rng(digits)
+    probability, truth = np.round(rng.random(300), digits), rng.integers(0, 2, 300)
+    false, true = label_scores.claims(truth, probability)
+    wrong, found, _ = metrics.roc_curve(truth, probability, drop_intermediate=False)
+    assert np.array_equal(false / false[-1], wrong[1:])
+    assert np.array_equal(true / true[-1], found[1:])
