@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import httpx2
 import numpy as np
@@ -28,11 +29,11 @@ from _table import Row
 from pqrst import artifact, export, exported, prediction
 from pqrst.arrays import Form, Record
 from pqrst.contracts import Contract
-from pqrst.models import attention_cnn
+from pqrst.models import attention_cnn, simple_cnn
 from pqrst.standardisation import Standardisation
 
 FS, LEADS = 360, ("MLII", "V1")
-SUBJECTS = (("one window of 10 s", 10, 40, 48), ("a record of 30 min", 1800, 3, 4))  # seconds, in turn, at once
+SUBJECTS = (("one window of 10 s", 10, 40, 48), ("a record of 3 min", 180, 3, 4))  # seconds, in turn, at once
 CLIENTS, START_SECONDS = 8, 120
 SERVERS = ("plain", "torch", "onnxruntime")
 SERVED = ["-m", "pqrst", "serve", "--seconds", "600", "--model"]
@@ -40,7 +41,7 @@ CUT = {"cut": "equal", "samples": 3600, "step": 1800, "filter": {"low": 0.5, "hi
 
 
 TORCH, ONNX = f"torch {torch.__version__}", f"onnxruntime {onnxruntime.__version__}"
-STARTS, RAW = 5, 60  # rounds: of servers that are started, and of raw bodies
+STARTS, RAW = 3, 60  # rounds: of servers that are started, and of raw bodies
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,22 +55,24 @@ def measure() -> Iterator[Row]:
                     pairs = list(zip(found["plain"], found[name], strict=True))
                     yield Row(f"request, {subject}, {name}, wall", "FastAPI, wfdb, one pass", pairs)
             yield from raw_bodies(at, run, file)
-        yield from starts(run, file)
+        yield from starts("attention CNN, windows filtered", run, file)
+    with saved(simple_cnn, {**CUT, "filter": None}) as (run, file):
+        yield from starts("simple CNN, nothing filtered", run, file)
 
 
 def latencies(at: Mapping[str, str], files: Mapping[str, bytes], in_turn: int) -> Mapping[str, list[float]]:
     """Give the seconds of requests that go to each server in turn."""
     found = {name: [] for name in SERVERS}
-    for _ in range(in_turn):
-        for name in SERVERS:
-            found[name].append(asked(at[name], files))
+    with httpx2.Client(timeout=600) as client:
+        for _ in range(in_turn):
+            for name in SERVERS:
+                found[name].append(asked(client, at[name], files))
     return found
 
 
 def raw_bodies(at: Mapping[str, str], run: Path, file: Path) -> Iterator[Row]:
     """Hold requests of one raw window against the bare call of the same network here, turn by turn."""
-    signal = np.exp(-(((np.arange(FS * 10) / FS % 0.8 - 0.4) ** 2) / 0.001)).astype("<f4")
-    signal += np.random.default_rng(0).normal(0, 0.02, len(signal)).astype("<f4")
+    signal = window()
     torch.set_num_threads(1)
     model, session = artifact.load(run).model, exported.load(file).session
     x = torch.from_numpy(signal)[None, None]
@@ -84,6 +87,12 @@ def raw_bodies(at: Mapping[str, str], run: Path, file: Path) -> Iterator[Row]:
             call()
             pairs = [(timed(call), timed(lambda: sent(client, at[name], signal))) for _ in range(RAW)]  # noqa: B023
         yield Row(f"request, one window of 10 s, raw body, {name}, wall", peer, pairs, 1 / 1.3, 1 / 1.15)
+
+
+def window() -> np.ndarray:
+    """Make up one lead of 10 s, float32."""
+    wave = np.exp(-(((np.arange(FS * 10) / FS % 0.8 - 0.4) ** 2) / 0.001))
+    return (wave + np.random.default_rng(0).normal(0, 0.02, len(wave))).astype("<f4")
 
 
 def sent(client: httpx2.Client, address: str, signal: np.ndarray) -> dict:
@@ -103,18 +112,20 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def starts(run: Path, file: Path) -> Iterator[Row]:
+def starts(what: str, run: Path, file: Path) -> Iterator[Row]:
     """Start each server anew, and read its CPU time and its largest memory when its first answer has come."""
     found = [(until_answer(run), until_answer(file)) for _ in range(STARTS)]
-    for place, (what, floor, goal) in enumerate((("CPU time", 2.0, 2.5), ("peak memory in GB", 2.5, 1 / 0.3))):
+    for place, (unit, floor, goal) in enumerate((("CPU time", 2.0, 2.5), ("peak memory in GB", 2.5, 1 / 0.3))):
         pairs = [(theirs[place], ours[place]) for theirs, ours in found]
-        yield Row(f"server of an ONNX file until its first answer, {what}", f"the same on {TORCH}", pairs, floor, goal)
+        yield Row(
+            f"server of an ONNX file until its first answer, {what}, {unit}", f"the same on {TORCH}", pairs, floor, goal
+        )
 
 
 def until_answer(model: Path) -> tuple[float, float]:
     """Give the CPU seconds and the peak memory in GB of a server up to its first answer."""
     with started([*SERVED, str(model), "--port", "8709"]) as process:
-        wait_for("http://127.0.0.1:8709")
+        wait_for("http://127.0.0.1:8709", lambda client, address: sent(client, address, window()))
         told = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -137,16 +148,16 @@ def main() -> None:
 def throughput(address: str, files: Mapping[str, bytes], requests: int) -> float:
     """Give the requests that eight clients get answered in a second."""
     began = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(lambda _: asked(address, files), range(requests)))
+    with ThreadPoolExecutor(CLIENTS) as pool, httpx2.Client(timeout=600) as client:
+        list(pool.map(lambda _: asked(client, address, files), range(requests)))
     return requests / (time.perf_counter() - began)
 
 
-def asked(address: str, files: Mapping[str, bytes]) -> float:
+def asked(client: httpx2.Client, address: str, files: Mapping[str, bytes]) -> float:
     """Send one recording and give the seconds until its answer has come."""
     parts = [("file", (name, content)) for name, content in files.items()]
     began = time.perf_counter()
-    answer = httpx2.post(f"{address}/predict", files=parts, timeout=600)
+    answer = client.post(f"{address}/predict", files=parts)
     assert answer.status_code == 200, answer.text
     assert answer.json()["windows"]
     return time.perf_counter() - began
@@ -164,11 +175,11 @@ def recording(seconds: int) -> Mapping[str, bytes]:
 
 
 @contextmanager
-def saved() -> Iterator[tuple[Path, Path]]:
+def saved(module: ModuleType = attention_cnn, cut: Mapping[str, object] = CUT) -> Iterator[tuple[Path, Path]]:
     """Save an untrained network as a run's folder and as an ONNX file."""
     with tempfile.TemporaryDirectory() as folder:
         run, file = Path(folder, "run"), Path(folder, "run.onnx")
-        save(run)
+        save(run, module, cut)
         export.write(artifact.load(run), file)
         yield run, file
 
@@ -182,9 +193,9 @@ def servers(run: Path, file: Path) -> Iterator[Mapping[str, str]]:
         started([*SERVED, str(run), "--port", ports["torch"]]),
         started([*SERVED, str(file), "--port", ports["onnxruntime"]]),
     ):
-        at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        at, files = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}, recording(10)
         for address in at.values():
-            wait_for(address)
+            wait_for(address, lambda client, address: asked(client, address, files))
         yield at
 
 
@@ -199,33 +210,35 @@ def started(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def wait_for(address: str) -> None:
+def wait_for(address: str, ask: Callable[[httpx2.Client, str], object]) -> None:
     """Wait until a server has answered its first request."""
-    ends, files = time.monotonic() + START_SECONDS, recording(10)
-    while time.monotonic() < ends:
-        try:
-            asked(address, files)
-        except httpx2.TransportError:
-            time.sleep(0.1)
-        else:
-            return
+    ends = time.monotonic() + START_SECONDS
+    with httpx2.Client(timeout=600) as client:
+        while time.monotonic() < ends:
+            try:
+                ask(client, address)
+            except httpx2.TransportError:
+                time.sleep(0.1)
+            else:
+                return
     raise TimeoutError(f"no answer from {address}")
 
 
-def save(folder: Path) -> None:
-    """Save an untrained attention network with its contract."""
+def save(folder: Path, module: ModuleType, cut: Mapping[str, object]) -> None:
+    """Save an untrained network with its contract."""
     torch.manual_seed(0)
-    p = attention_cnn.Params()
+    p, name = module.Params(), module.__name__.rpartition(".")[2]
+    model = module.build((1, FS * 10), 2, p)
     given = Form(
-        shape=(1, FS * 10), axes=("row", "lead", "time"), fs=float(FS), leads=("first",), units="mV", window=CUT,
+        shape=(1, FS * 10), axes=("row", "lead", "time"), fs=float(FS), leads=("first",), units="mV", window=dict(cut),
         lead_names=({"MLII": 48},),
     )  # fmt: skip
     contract = Contract(
-        run="attention", system="attention", seed=0, task="single", classes=("Normal", "Abnormal"), model="attention_cnn",
-        model_settings=asdict(p), parameters=7_400_322, input=given, standardise=Standardisation("row"), output="logits",
+        run="attention", system="attention", seed=0, task="single", classes=("Normal", "Abnormal"), model=name,
+        model_settings=asdict(p), parameters=sum(one.numel() for one in model.parameters()), input=given, standardise=Standardisation("row"), output="logits",
         split="none", best_epoch=0, provenance={"synthetic": True}, settings_digest="",
     )  # fmt: skip
-    weights = artifact.of_network(attention_cnn.build((1, FS * 10), 2, p).state_dict())
+    weights = artifact.of_network(model.state_dict())
     artifact.save(folder, contract, weights, [])
 
 

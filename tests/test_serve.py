@@ -42,7 +42,7 @@ EXAMPLE = Record("minute", "", wave(4.0), float(FS), ("MLII", "V1"))
 @pytest.fixture(scope="module")
 def client(predictor):
     """Start the application, with its queue."""
-    with TestClient(build(predictor, {"minute": EXAMPLE}, Limits(megabytes=2, samples=200_000))) as client:
+    with TestClient(build(predictor, lambda: {"minute": EXAMPLE}, Limits(megabytes=2, samples=200_000))) as client:
         yield client
 
 
@@ -287,7 +287,7 @@ def test_a_packed_body_is_refused(client):
 
 def test_too_long_a_recording_is_refused(predictor):
     """A thousand samples are the bound of this server, of whatever format."""
-    with TestClient(build(predictor, {}, Limits(samples=1000))) as client:
+    with TestClient(build(predictor, dict, Limits(samples=1000))) as client:
         assert "are more than this server takes" in reason(client.post("/predict", json=GOOD), 422)
         told = {"fs": "360", "leads": "MLII", "units": "mV"}
         assert "1000" in reason(post(client, {"a.npy": array(wave(leads=1))}, told), 400)
@@ -312,7 +312,7 @@ def test_nothing_is_left_on_disk(client, tmp_path, monkeypatch):
 
 def test_too_many_at_once_are_sent_away(predictor):
     """A server that may answer none says so, and when to come back."""
-    with TestClient(build(predictor, {}, Limits(at_once=0))) as client:
+    with TestClient(build(predictor, dict, Limits(at_once=0))) as client:
         answer = client.post("/predict", json=GOOD)
         assert "try again" in reason(answer, 503)
         assert answer.headers["retry-after"] == "1"
@@ -321,7 +321,7 @@ def test_too_many_at_once_are_sent_away(predictor):
 
 def test_too_slow_a_request_is_ended(predictor):
     """A thousandth of a second is too short to answer in."""
-    with TestClient(build(predictor, {}, Limits(seconds=0.001))) as client:
+    with TestClient(build(predictor, dict, Limits(seconds=0.001))) as client:
         assert "took longer than 0.001 s" in reason(client.post("/predict", json=GOOD), 503)
 
 
@@ -342,7 +342,7 @@ def test_the_server_tells_what_it_is(client):
 
 def test_it_is_not_ready_before_the_model_has_answered(predictor):
     """Without its start the application lives and is not ready."""
-    assert TestClient(build(predictor, {}, Limits())).get("/ready").status_code == 503
+    assert TestClient(build(predictor, dict, Limits())).get("/ready").status_code == 503
 
 
 def test_the_page_is_served_and_keeps_to_itself(client):
@@ -426,7 +426,7 @@ def test_a_failure_of_the_server_is_a_500_without_details(predictor, monkeypatch
     def broken(*_):
         raise ZeroDivisionError("a secret")
 
-    with TestClient(build(predictor, {}, Limits()), raise_server_exceptions=False) as client:
+    with TestClient(build(predictor, dict, Limits()), raise_server_exceptions=False) as client:
         monkeypatch.setattr(prediction, "answered", broken)
         answer = client.post("/predict", json=GOOD)
     assert "secret" not in answer.text

@@ -36,12 +36,12 @@ def load(file: Path, threads: int = 1) -> OnnxPredictor:
     """Load what `write` wrote."""
     import onnxruntime  # noqa: PLC0415 (half a second, and torch serves where it is not asked for)
 
+    if not file.is_file():
+        raise DataError(f"{file} is missing; write it with `pqrst export`")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     try:
-        session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except FileNotFoundError:
-        raise DataError(f"{file} is missing; write it with `pqrst export`") from None
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (onnxruntime's own classes have no common parent)
         raise DataError(f"{file} is no ONNX file that can be read ({_line(error)}); export the run anew") from None
     told = session.get_modelmeta().custom_metadata_map.get(KEY)

@@ -3,6 +3,7 @@
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", thread
     if not 0 <= place.port < 2**16:
         raise SettingsError(f"--port must lie between 0 and 65535, got {place.port}")
     predictor = exported.open_run(model, device, threads)
-    app = build(predictor, examples(predictor.contract), limits)
+    app = build(predictor, cache(partial(examples, predictor.contract)), limits)
     log.info("run %s listens at http://%s:%s; no medical device", predictor.contract.run, place.host, place.port)
     uvicorn.run(
         app, host=place.host, port=place.port, log_level="warning", server_header=False,
