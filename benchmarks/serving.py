@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -33,7 +34,7 @@ from pqrst.models import attention_cnn, simple_cnn
 from pqrst.standardisation import Standardisation
 
 FS, LEADS = 360, ("MLII", "V1")
-SUBJECTS = (("one window of 10 s", 10, 40, 48), ("a record of 3 min", 180, 3, 4))  # seconds, in turn, at once
+SUBJECTS = (("one window of 10 s", 10, 20, 48), ("a record of 1 min", 60, 3, 8))  # seconds, in turn, at once
 CLIENTS, START_SECONDS = 8, 120
 SERVERS = ("plain", "torch", "onnxruntime")
 SERVED = ["-m", "pqrst", "serve", "--seconds", "600", "--model"]
@@ -42,6 +43,8 @@ CUT = {"cut": "equal", "samples": 3600, "step": 1800, "filter": {"low": 0.5, "hi
 
 TORCH, ONNX = f"torch {torch.__version__}", f"onnxruntime {onnxruntime.__version__}"
 STARTS, RAW = 3, 60  # rounds: of servers that are started, and of raw bodies
+PORT = "8709"
+AT = f"http://127.0.0.1:{PORT}"
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,7 +57,7 @@ def measure() -> Iterator[Row]:
                 for name in SERVERS[1:]:
                     pairs = list(zip(found["plain"], found[name], strict=True))
                     yield Row(f"request, {subject}, {name}, wall", "FastAPI, wfdb, one pass", pairs)
-            yield from raw_bodies(at, run, file)
+        yield from raw_bodies(run, file)
         yield from starts("attention CNN, windows filtered", run, file)
     with saved(simple_cnn, {**CUT, "filter": None}) as (run, file):
         yield from starts("simple CNN, nothing filtered", run, file)
@@ -70,23 +73,42 @@ def latencies(at: Mapping[str, str], files: Mapping[str, bytes], in_turn: int) -
     return found
 
 
-def raw_bodies(at: Mapping[str, str], run: Path, file: Path) -> Iterator[Row]:
-    """Hold requests of one raw window against the bare call of the same network here, turn by turn."""
-    signal = window()
+def raw_bodies(run: Path, file: Path) -> Iterator[Row]:
+    """Hold what a server computes for one raw window against the bare call of the same network here, turn by turn."""
     torch.set_num_threads(1)
-    model, session = artifact.load(run).model, exported.load(file).session
+    model, session, signal = artifact.load(run).model, exported.load(file).session, window()
     x = torch.from_numpy(signal)[None, None]
-    for name, peer, call in (
-        ("torch", f"bare call, {TORCH}", lambda: torch.inference_mode()(model)(x)),
-        ("onnxruntime", f"bare call, {ONNX}", lambda: session.run(["logits"], {"rows": x.numpy()})),
+    expected = prediction.answer(artifact.load(run), Record("r", "", signal[None], FS, ("MLII",))).probabilities[0]
+    for place, peer, call in (
+        (run, f"bare call, {TORCH}", lambda: torch.inference_mode()(model)(x)),
+        (file, f"bare call, {ONNX}", lambda: session.run(["logits"], {"rows": x.numpy()})),
     ):
-        with httpx2.Client(timeout=600) as client:
-            told = sent(client, at[name], signal)
-            expected = prediction.answer(exported.open_run(run), Record("recording", "", signal[None], FS, ("MLII",)))
-            assert np.abs(np.array(told["windows"][0]["probabilities"]) - expected.probabilities[0]).max() < 1e-5
+        with started([*SERVED, str(place), "--port", PORT]) as process, httpx2.Client(timeout=600) as client:
+            wait_for(AT, lambda client, address: sent(client, address, signal))
+            told = sent(client, AT, signal)["windows"][0]["probabilities"]
+            assert np.abs(np.array(told) - expected).max() < 1e-5
             call()
-            pairs = [(timed(call), timed(lambda: sent(client, at[name], signal))) for _ in range(RAW)]  # noqa: B023
-        yield Row(f"request, one window of 10 s, raw body, {name}, wall", peer, pairs, 1 / 1.3, 1 / 1.15)
+            pairs = [
+                (computed(os.getpid(), call), computed(process.pid, partial(sent, client, AT, signal)))
+                for _ in range(RAW)
+            ]
+        subject = (
+            f"request, one window of 10 s, raw body, {'run' if place == run else 'ONNX file'}, the server's CPU time"
+        )
+        yield Row(subject, peer, pairs, 1 / 1.3, 1 / 1.15)
+
+
+def computed(process: int, call: Callable[[], object]) -> float:
+    """Give the CPU seconds that all threads of a process take while something is called."""
+    began = on_cpu(process)
+    call()
+    return on_cpu(process) - began
+
+
+def on_cpu(process: int) -> float:
+    """Give the CPU seconds of the living threads of a process, to the nanosecond."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def window() -> np.ndarray:
@@ -105,13 +127,6 @@ def sent(client: httpx2.Client, address: str, signal: np.ndarray) -> dict:
     return answer.json()
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Give the seconds that a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
 def starts(what: str, run: Path, file: Path) -> Iterator[Row]:
     """Start each server anew, and read its CPU time and its largest memory when its first answer has come."""
     found = [(until_answer(run), until_answer(file)) for _ in range(STARTS)]
@@ -124,8 +139,8 @@ def starts(what: str, run: Path, file: Path) -> Iterator[Row]:
 
 def until_answer(model: Path) -> tuple[float, float]:
     """Give the CPU seconds and the peak memory in GB of a server up to its first answer."""
-    with started([*SERVED, str(model), "--port", "8709"]) as process:
-        wait_for("http://127.0.0.1:8709", lambda client, address: sent(client, address, window()))
+    with started([*SERVED, str(model), "--port", PORT]) as process:
+        wait_for(AT, lambda client, address: sent(client, address, window()))
         told = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
