@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import _stage
-from pqrst import resolved, sources
-from pqrst.console import log
 
 
 def main(*, settings: Path, out: Path) -> None:
     """Bring one database's recordings."""
+    from pqrst import resolved, sources
+    from pqrst.console import log
+
     given = resolved.read(resolved.Download, settings)
     provenance = sources.obtain(given, out, _stage.scratch(), _stage.main_checkout())
     checked = "verified" if provenance["verified"] else "unverified: the source has no SHA256SUMS.txt"

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import _stage
-from pqrst import arrays, images, resolved
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
     """Encode one dataset by one encoding."""
+    from pqrst import arrays, images, resolved
+
     images.encode(arrays.read(windows), resolved.read(resolved.Encode, settings), out)
 
 

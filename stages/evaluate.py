@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import _stage
-from pqrst import resolved, scoring
-from pqrst.console import log
-from pqrst.opened import open_parts
 
 
 def main(*, trained: Path, data: Path, split: Path, scores: Path, out: Path, plots: Path, metrics: Path) -> None:
     """Score one run."""
+    from pqrst import resolved, scoring
+    from pqrst.console import log
+    from pqrst.opened import open_parts
+
     wanted = resolved.read(resolved.Scores, scores).scores
     parts = open_parts(data, split, scoring.parts_of(trained))
     headline = scoring.evaluate(trained, parts, wanted, scoring.Places(out, plots, metrics))

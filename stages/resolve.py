@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 
 import _stage
-from pqrst import params, resolved, resolver
 
 
 def main(*, settings: Path, out: Path) -> None:
     """Check every setting and write the resolved files."""
+    from pqrst import params, reached, resolved, resolver
+
     files = resolver.resolved_files(params.load(settings))
+    files |= {f"code/{stage}.yaml": code for stage, code in reached.code(_stage.ROOT).items()}
     shutil.rmtree(out, ignore_errors=True)
     for name, content in files.items():
         resolved.write(out / name, content)

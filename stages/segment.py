@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import _stage
-from pqrst import resolved, segmentation
-from pqrst.console import log
 
 
 def main(*, settings: Path, raw: Path, out: Path) -> None:
     """Cut one database."""
+    from pqrst import resolved, segmentation
+    from pqrst.console import log
+
     meta = segmentation.of_database(resolved.read(resolved.Segment, settings), raw, out)
     log.info("%s: %s rows of shape %s, %s recordings skipped", out.name, meta.rows, meta.shape, len(meta.skipped))
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import _stage
-from pqrst import arrays, resolved, sides
-from pqrst.console import log
 
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
     """Split one dataset in each of its ways."""
+    from pqrst import arrays, resolved, sides
+    from pqrst.console import log
+
     given = resolved.read(resolved.Splits, settings)
     for name, told in sides.write_all(arrays.read(windows), given.splits, given.tasks, out).items():
         log.info("split %s of %s: %s", name, given.dataset, told)

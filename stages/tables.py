@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import _stage
-from pqrst import resolved, tables
-from pqrst.arrays import write_text
-from pqrst.console import log
 
 
 def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path, plots: Path) -> None:
     """Build every table of one family, and its figures."""
+    from pqrst import resolved, tables
+    from pqrst.arrays import write_text
+    from pqrst.console import log
+
     page = resolved.read_tables(settings)
     text, data = tables.build(page, scores, recorded)
     write_text(markdown, text)

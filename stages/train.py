@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-import _log
 import _stage
-from pqrst import fitting, workers
-from pqrst.opened import open_parts
-from pqrst.resolved import read_run
 
 
 def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
     """Train one run."""
+    import _log
+    from pqrst import fitting, workers
+    from pqrst.opened import open_parts
+    from pqrst.resolved import read_run
+
     variants = read_run(settings)
     places, room = fitting.Places(out, _stage.scratch()), workers.available(variants[0].train.threads)
     parts = open_parts(data, split, [variant.part for variant in variants])

@@ -2,12 +2,14 @@
 
 import ast
 import re
+import shutil
 from collections.abc import Collection, Mapping
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+
+from pqrst import reached
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "dvc.yaml").read_text()
@@ -15,13 +17,7 @@ GRAPH = yaml.safe_load(TEXT)
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = {name: told.get("do", told) for name, told in GRAPH["stages"].items()}
 
-PLUMBING = {"_stage", "errors", "console", "catalog", "parsing", "params", "published", "resolver", "__init__"}
-SETTLES = {"resolve": {"params", "published", "resolver"}}  # for these stages, this plumbing makes the output
-KINDS = {"datasets", "made_up", "frontends", "encodings", "models", "losses", "classifiers"}
-# What a component leans on counts for the stage that its work is: the digests of its own files enter through resolved/.
-THROUGH = {"download": ("datasets", "made_up"), "segment": ("datasets",)}
 SHIPPED = ("heartbeat", "attention", "ptbxl", "challenge", "images")  # families of runs
-FETCHES = {"downloads", "transport"}  # `segment` reads by the datasets too, but fetches nothing
 
 
 def script(stage: str) -> str:
@@ -29,72 +25,47 @@ def script(stage: str) -> str:
     return re.search(r"stages/\w+\.py", STAGES[stage]["cmd"]).group()
 
 
-def code(stage: str) -> set[str]:
-    """List the dependencies of a stage that are this project's code."""
-    return {dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))}
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "resolve"])
+def test_a_stage_depends_on_its_code_through_resolved(stage):
+    """Depend on the one file that lists the code by digest, and on no code beside it: each path costs time at every stage."""
+    assert f"resolved/code/{Path(script(stage)).stem}.yaml" in STAGES[stage]["deps"]
+    assert [dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))] == []
 
 
-@cache
-def imported(file: str) -> frozenset[str]:
-    """List the files of the package that a file imports, at its top and inside functions."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{name}" for name in names]
-        found |= {own for own in map(in_package, names) if own}
-    return frozenset(found)
+def test_resolve_depends_on_all_code():
+    """Take new digests whenever a file changes."""
+    assert {"src/pqrst", "stages", "tables", "params.yaml"} == set(STAGES["resolve"]["deps"])
 
 
-def in_package(name: str) -> str | None:
-    """Give the file of the package, or beside the stages, that a dotted name lies in, or nothing."""
-    parts = name.split(".")
-    if (ROOT / "stages" / f"{parts[0]}.py").exists():
-        return f"stages/{parts[0]}.py"
-    for length in range(len(parts), 1, -1) if parts[0] == "pqrst" else ():
-        file = f"src/{'/'.join(parts[:length])}.py"
-        if (ROOT / file).exists():
-            return file
-    return None
+@pytest.mark.parametrize(
+    ("stage", "inside", "outside"),
+    [
+        ("download", {"downloads", "transport", "packs", "challenge_weights"}, {"windows", "training"}),
+        ("segment", {"windows", "preparation", "packs"}, {"downloads", "transport", "splits"}),
+        ("encode", {"images", "standardisation"}, {"training", "scores"}),
+        ("split", {"sides", "splits", "labels"}, {"loaders", "windows"}),
+        ("train", {"training", "fitting", "loaders", "scores", "_log"}, {"scoring", "figures", "windows", "serve"}),
+        ("evaluate", {"scoring", "scores", "figures", "networks"}, {"training", "fitting", "tables"}),
+        ("tables", {"tables", "results", "figures", "ledger"}, {"training", "scoring", "loaders"}),
+    ],
+)
+def test_the_code_of_a_stage_is_what_it_reaches(stage, inside, outside):
+    """List every module that a stage imports, however far, and none that its output does not hang on."""
+    found = {Path(file).stem for file in reached.needed(ROOT, stage)}
+    assert inside | {stage} <= found
+    assert not found & (outside | {"_stage", "errors", "console", "resolver", "params"})
 
 
-def reached(stage: str) -> set[str]:
-    """Walk the imports of a stage's script, through plumbing, and through the components where they are its work."""
-    components = [file for kind in THROUGH.get(stage, ()) for file in ROOT.glob(f"src/pqrst/{kind}/*.py")]
-    waiting, found = [script(stage), *(file.relative_to(ROOT).as_posix() for file in components)], set()
-    while waiting:
-        more = imported(waiting.pop()) - found
-        found |= more
-        waiting += sorted(more)
-    return found
-
-
-def needed(stage: str) -> set[str]:
-    """List the modules whose change can change a stage's output."""
-    passed = PLUMBING - SETTLES.get(stage, set()) | (FETCHES if stage == "segment" else set())
-    files = {file for file in reached(stage) if Path(file).stem not in passed and Path(file).parent.name not in KINDS}
-    beside = {path for file in files for path in (ROOT / file).parent.glob(f"{Path(file).stem}_*.csv")}
-    return files | {path.relative_to(ROOT).as_posix() for path in beside} | {script(stage)}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_all_code_that_it_imports(stage):
-    """Run a stage anew whenever a module that it reaches changes."""
-    assert sorted(needed(stage) - code(stage)) == []
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_no_code_that_it_does_not_import(stage):
-    """Keep no dependency that is gone or no longer reached."""
-    assert [dep for dep in code(stage) if not (ROOT / dep).exists()] == []
-    folders = {f"src/pqrst/{kind}" for kind in KINDS} if stage == "resolve" else set()
-    assert sorted(code(stage) - needed(stage) - folders) == []
-
-
-def test_resolve_depends_on_every_kind_that_has_components():
-    """Take new digests whenever a component changes."""
-    filled = {f"src/pqrst/{kind}" for kind in KINDS if list((ROOT / "src" / "pqrst" / kind).glob("[!_]*.py"))}
-    assert filled <= code("resolve")
+def test_an_edit_shows_in_the_stages_that_it_reaches(tmp_path):
+    """Give other digests where a module, or a table beside it, has changed, and the same elsewhere."""
+    for folder in ("src", "stages"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    before = reached.code(tmp_path)
+    for file in ("windows.py", "challenge_weights.csv"):
+        (tmp_path / "src" / "pqrst" / file).write_text("# edited\n")
+    after = reached.code(tmp_path)
+    assert {stage for stage in before if "src/pqrst/windows.py" in before[stage]} == {"segment"}
+    assert [stage for stage in before if after[stage] == before[stage]] == ["encode", "split"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -110,7 +81,7 @@ def test_a_stage_passes_its_script_the_flags_that_it_takes(stage):
 def test_every_path_of_a_command_is_a_dependency_or_an_output(stage):
     """Hide no file from DVC: each path after a flag lies in what the stage declares."""
     told = STAGES[stage]
-    entries = [entry for key in ("deps", "params", "outs", "metrics") for entry in told.get(key, [])]
+    entries = [entry for key in ("deps", "outs", "metrics") for entry in told.get(key, [])]
     declared = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
     paths = re.findall(r"--[a-z-]+ (\S+)", told["cmd"])
     assert [
@@ -121,7 +92,7 @@ def test_every_path_of_a_command_is_a_dependency_or_an_output(stage):
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "resolve"])
 def test_only_resolve_reads_params_yaml(stage):
     """Let every other stage read its own file under resolved/."""
-    assert "params" not in STAGES[stage]
+    assert "params.yaml" not in STAGES[stage]["deps"]
     assert [dep for dep in STAGES[stage]["deps"] if dep.startswith("resolved/")]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import toys
-from pqrst import catalog, estimators, export, predictors
+from pqrst import catalog, estimators, export, exported, predictors
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
@@ -58,7 +58,7 @@ def test_the_file_gives_what_the_network_gives(tmp_path, name, task, standardise
     """Equal to 1e-6, for any number of rows, with standardisation, side columns and calibration inside."""
     predictor = made(name, task=task, standardise=standardise)
     export.write(predictor, tmp_path / "a.onnx")
-    loaded = export.load(tmp_path / "a.onnx")
+    loaded = exported.load(tmp_path / "a.onnx")
     side = np.random.default_rng(4).normal(size=(9, len(predictor.contract.side))).astype(np.float32)
     beside = side if predictor.contract.side else None
     assert np.abs(predictor.logits(rows(), beside) - loaded.logits(rows(), beside)).max() < 1e-5
@@ -75,7 +75,7 @@ def test_stored_steps_go_back_to_their_unit_inside_the_file(tmp_path, standardis
     told = replace(plain.contract, input=replace(INPUT, gain=(200.0,), zero=(1024,)))
     stored = predictors.NetworkPredictor(told, plain.model)
     export.write(stored, tmp_path / "a.onnx")
-    loaded, steps = export.load(tmp_path / "a.onnx"), np.rint(rows() * 200 + 1024)
+    loaded, steps = exported.load(tmp_path / "a.onnx"), np.rint(rows() * 200 + 1024)
     mv = ((steps - 1024) / 200).astype(np.float32)
     assert np.abs(loaded.probabilities(steps) - plain.probabilities(mv)).max() < 1e-5
     assert export.parity(stored, loaded)[0] < 1e-6
@@ -87,8 +87,8 @@ def test_the_contract_travels_in_the_file(tmp_path):
     export.write(predictor, tmp_path / "a.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
     onnx.checker.check_model(tmp_path / "a.onnx")
-    assert export.load(tmp_path / "a.onnx").contract == predictor.contract
-    assert json.loads(json.dumps(asdict(export.open_run(tmp_path / "a.onnx").contract)))["classes"] == ["a", "b", "c"]
+    assert exported.load(tmp_path / "a.onnx").contract == predictor.contract
+    assert json.loads(json.dumps(asdict(exported.open_run(tmp_path / "a.onnx").contract)))["classes"] == ["a", "b", "c"]
 
 
 def flat_and_ordinary():
@@ -103,7 +103,7 @@ def test_a_flat_lead_stays_finite_in_the_file(tmp_path):
     """Divide by no zero where the network itself does not, though the exporter leaves out a sum of 1e-8."""
     predictor = made("simple_cnn")
     export.write(predictor, tmp_path / "a.onnx")
-    found = export.load(tmp_path / "a.onnx").logits(flat_and_ordinary())
+    found = exported.load(tmp_path / "a.onnx").logits(flat_and_ordinary())
     assert np.isfinite(found).all()
     assert found == pytest.approx(predictor.logits(flat_and_ordinary()), abs=1e-4)
 
@@ -116,13 +116,13 @@ def test_the_file_pools_the_crops_of_a_row(tmp_path):
     scaled = (whole - whole.mean(2, keepdim=True)) / whole.std(2, keepdim=True, correction=0)
     with torch.inference_mode():
         expected = torch.maximum(small.model(scaled[..., :50]), small.model(scaled[..., 30:]))
-    assert export.load(tmp_path / "a.onnx").logits(rows()) == pytest.approx(expected.numpy(), abs=1e-5)
+    assert exported.load(tmp_path / "a.onnx").logits(rows()) == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_no_rows_give_no_answers(tmp_path):
     """An empty batch has the classes' width."""
     export.write(made("simple_cnn"), tmp_path / "a.onnx")
-    assert export.load(tmp_path / "a.onnx").logits(rows(0)).shape == (0, 3)
+    assert exported.load(tmp_path / "a.onnx").logits(rows(0)).shape == (0, 3)
 
 
 def test_a_run_that_is_no_network_is_refused(tmp_path):
@@ -144,5 +144,5 @@ def test_what_is_no_export_is_one_line(tmp_path):
     onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opset), tmp_path / "other.onnx")
     for name, said in (("no", "is missing"), ("junk", "is no ONNX file"), ("other", "holds no contract")):
         with pytest.raises(DataError, match=said) as caught:
-            export.open_run(tmp_path / f"{name}.onnx")
+            exported.open_run(tmp_path / f"{name}.onnx")
         assert "\n" not in str(caught.value)

@@ -62,3 +62,14 @@ def test_areas_are_those_of_scikit_learn(dtype, digits, low, wide):
     ):
         expected = peer(labels, guesses, average=None)
         np.testing.assert_allclose(label_scores.areas(area, labels, guesses), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])
+def test_claims_are_those_of_the_library(digits):
+    """Count as scikit-learn does, with equals and without."""
+    rng = np.random.default_rng(digits)
+    probability, truth = np.round(rng.random(300), digits), rng.integers(0, 2, 300)
+    false, true = label_scores.claims(truth, probability)
+    wrong, found, _ = metrics.roc_curve(truth, probability, drop_intermediate=False)
+    assert np.array_equal(false / false[-1], wrong[1:])
+    assert np.array_equal(true / true[-1], found[1:])

@@ -9,6 +9,7 @@ from pqrst.arrays import Steps
 from pqrst.errors import DataError, SettingsError
 from pqrst.loaders import Streamed, batches, cropped, parts, resident, visiting_order
 from pqrst.standardisation import Standardisation, fit_standardisation, standardise
+from pqrst.treatment import beside
 
 FULL_TRAIN = np.array([72471, 2223, 5788, 641, 6431])  # spec 4.1: N, S, V, F, Q of Kaggle's train file
 PUBLISHED_WEIGHTS = {  # spec 4.3: α: the weight of each class
@@ -134,7 +135,7 @@ def test_a_row_that_is_no_longer_than_a_crop_stays_whole(samples):
 def test_a_model_takes_its_own_columns_in_its_own_order():
     """Choose by name from what stands beside the rows."""
     side = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], np.float32)
-    assert loaders.beside(side, ("a", "b", "c"), ("c", "a")).tolist() == [[3, 1], [6, 4]]
+    assert beside(side, ("a", "b", "c"), ("c", "a")).tolist() == [[3, 1], [6, 4]]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_model_takes_its_own_columns_in_its_own_order():
 def test_missing_columns_are_one_line(side, have, missing):
     """Name the columns that are not there, and the setting that makes them."""
     with pytest.raises(SettingsError, match=rf"^the rows have no {missing} beside them; set window\.side of .*$"):
-        loaders.beside(side, have, ("c", "a"))
+        beside(side, have, ("c", "a"))
 
 
 @pytest.mark.parametrize(("alpha", "published"), PUBLISHED_WEIGHTS.items())

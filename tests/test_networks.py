@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import toys
-from pqrst import artifact, catalog, export, images, inference, networks, predictors
+from pqrst import artifact, catalog, export, exported, images, inference, networks, predictors
 from pqrst.arrays import Bundle, read
 from pqrst.errors import SettingsError
 from pqrst.parsing import parse
@@ -129,7 +129,7 @@ def test_an_exported_network_draws_its_pictures_itself(tmp_path):
     predictor = predictors.NetworkPredictor(contract, network)
     export.write(predictor, tmp_path / "a.onnx")
     x = signals().numpy()
-    assert np.abs(export.load(tmp_path / "a.onnx").probabilities(x) - predictor.probabilities(x)).max() < 1e-4
+    assert np.abs(exported.load(tmp_path / "a.onnx").probabilities(x) - predictor.probabilities(x)).max() < 1e-4
     assert predictor.probabilities(x).std(axis=0).min() > 0.001
 
 

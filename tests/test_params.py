@@ -30,6 +30,7 @@ from pqrst.errors import SettingsError
 from pqrst.labels import of_task
 from pqrst.parsing import parse
 from pqrst.standardisation import Standardisation, fit_standardisation
+from pqrst.treatment import beside
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "params.yaml"
@@ -202,7 +203,7 @@ def inputs_of(run, bundle, module):
     x = loaders.resident(bundle.x, rows, fitted, torch.device("cpu"), steps=bundle.meta.steps)
     inputs = [loaders.cropped(x, run.train.crop)]
     if getattr(module, "SIDE", ()):
-        side = loaders.beside(bundle.side, bundle.meta.side, module.SIDE)
+        side = beside(bundle.side, bundle.meta.side, module.SIDE)
         of_train = fit_standardisation("train", loaders.parts(side, rows))
         inputs.append(loaders.resident(side, rows, of_train, torch.device("cpu")))
     return inputs

@@ -42,7 +42,7 @@ EXAMPLE = Record("minute", "", wave(4.0), float(FS), ("MLII", "V1"))
 @pytest.fixture(scope="module")
 def client(predictor):
     """Start the application, with its queue."""
-    with TestClient(build(predictor, {"minute": EXAMPLE}, Limits(megabytes=2, samples=200_000))) as client:
+    with TestClient(build(predictor, lambda: {"minute": EXAMPLE}, Limits(megabytes=2, samples=200_000))) as client:
         yield client
 
 
@@ -67,6 +67,12 @@ def array(values):
 
 def post(client, files, data=None, **query):
     return client.post("/predict", files=parts(files), data=data or {}, params=query)
+
+
+def raw(client, samples, **query):
+    """Send bare samples, float32 in the order of the wire."""
+    kind = {"content-type": "application/octet-stream"}
+    return client.post("/predict", content=np.asarray(samples, "<f4").tobytes(), params=query, headers=kind)
 
 
 def reason(answer, status):
@@ -96,6 +102,8 @@ def test_every_format_gets_the_answer_of_the_library(client, predictor, tmp_path
         post(client, {"r1.npy": array(signal)}, {"fs": "360", "leads": "MLII, V1", "units": "mV"}),
         post(client, {"r1.npy": array(signal * 1000)}, {"fs": "360", "leads": "MLII,V1", "units": "uV"}),
         client.post("/predict", json=said),
+        raw(client, signal, fs="360", leads="MLII,V1"),
+        raw(client, signal * 1000, fs="360", leads="MLII, V1", units="uV"),
     ]
     for other in others:
         assert other.status_code == 200, other.text
@@ -153,6 +161,38 @@ GOOD = {"fs": FS, "leads": ["MLII"], "samples": wave(leads=1).tolist()}
 def test_samples_that_do_not_fit_are_told(client, change, status, said):
     """What is wrong with a JSON recording is one reason with the place."""
     assert said in reason(client.post("/predict", json=GOOD | change), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status", "said"),
+    [
+        (wave(leads=1), {"leads": "MLII"}, 422, "query.fs"),
+        (wave(leads=1), {"fs": "360"}, 422, "query.leads"),
+        (wave(leads=1), {"fs": "fast", "leads": "MLII"}, 422, "query.fs must be"),
+        (wave(leads=1), {"fs": "360", "leads": "MLII", "units": "furlong"}, 422, "query.units must be one of"),
+        (wave(leads=1), {"fs": "360", "leads": "MLII", "gain": "200"}, 422, "query.gain is not a setting"),
+        (wave(leads=1), {"fs": "360", "leads": "MLII,MLII"}, 422, "give each lead one name"),
+        (wave(leads=1), {"fs": "360", "leads": " , "}, 422, "give each lead one name"),
+        (wave(leads=1), {"fs": "360", "leads": "V9"}, 422, "lead MLII is missing"),
+        (wave(leads=1), {"fs": "360", "leads": "V9", "lead": "MLII"}, 422, "is not LEAD=NAME"),
+        (wave(leads=1) * np.nan, {"fs": "360", "leads": "MLII"}, 422, "lead MLII has 2160 missing samples"),
+        (np.full((1, 2000), np.inf), {"fs": "360", "leads": "MLII"}, 422, "missing samples"),
+        (wave(leads=1)[:, :2159], {"fs": "360", "leads": "MLII,V1"}, 400, "no float32 samples of 2 leads"),
+        (np.zeros(0), {"fs": "360", "leads": "MLII"}, 400, "the body holds 0 bytes"),
+        (np.ones(240_000), {"fs": "360", "leads": "MLII"}, 422, "more than this server takes"),
+        (np.ones(600_000), {"fs": "360", "leads": "MLII"}, 413, "larger than the 2 MB"),
+    ],
+)
+def test_bare_samples_that_do_not_fit_are_told(client, body, query, status, said):
+    """What is wrong with a raw body, or its query, is one reason."""
+    assert said in reason(raw(client, body, **query), status)
+
+
+def test_bare_samples_take_another_lead_when_told(client):
+    """The query names the lead that stands for the run's, and asks for the signal as it does of any body."""
+    told = raw(client, wave(leads=1), fs="360", leads="V5", lead="MLII=V5", record="r1", signal="true").json()
+    assert (told["record"], told["prepared"]["leads"]) == ("r1", {"MLII": "V5"})
+    assert told["signal"]["leads"] == ["V5"]
 
 
 def test_faults_are_told_by_lead(client):
@@ -232,7 +272,7 @@ def test_an_upload_too_large_is_refused_by_its_word_and_by_its_bytes(client):
         for _ in range(10_000):
             yield bytes(10_000)
 
-    for kind in ("application/json", "multipart/form-data; boundary=x"):
+    for kind in ("application/json", "application/octet-stream", "multipart/form-data; boundary=x"):
         answer = client.post("/predict", content=endless(), headers={"content-type": kind})
         assert answer.status_code in (400, 413), answer.text
 
@@ -247,7 +287,7 @@ def test_a_packed_body_is_refused(client):
 
 def test_too_long_a_recording_is_refused(predictor):
     """A thousand samples are the bound of this server, of whatever format."""
-    with TestClient(build(predictor, {}, Limits(samples=1000))) as client:
+    with TestClient(build(predictor, dict, Limits(samples=1000))) as client:
         assert "are more than this server takes" in reason(client.post("/predict", json=GOOD), 422)
         told = {"fs": "360", "leads": "MLII", "units": "mV"}
         assert "1000" in reason(post(client, {"a.npy": array(wave(leads=1))}, told), 400)
@@ -272,7 +312,7 @@ def test_nothing_is_left_on_disk(client, tmp_path, monkeypatch):
 
 def test_too_many_at_once_are_sent_away(predictor):
     """A server that may answer none says so, and when to come back."""
-    with TestClient(build(predictor, {}, Limits(at_once=0))) as client:
+    with TestClient(build(predictor, dict, Limits(at_once=0))) as client:
         answer = client.post("/predict", json=GOOD)
         assert "try again" in reason(answer, 503)
         assert answer.headers["retry-after"] == "1"
@@ -281,7 +321,7 @@ def test_too_many_at_once_are_sent_away(predictor):
 
 def test_too_slow_a_request_is_ended(predictor):
     """A thousandth of a second is too short to answer in."""
-    with TestClient(build(predictor, {}, Limits(seconds=0.001))) as client:
+    with TestClient(build(predictor, dict, Limits(seconds=0.001))) as client:
         assert "took longer than 0.001 s" in reason(client.post("/predict", json=GOOD), 503)
 
 
@@ -302,7 +342,7 @@ def test_the_server_tells_what_it_is(client):
 
 def test_it_is_not_ready_before_the_model_has_answered(predictor):
     """Without its start the application lives and is not ready."""
-    assert TestClient(build(predictor, {}, Limits())).get("/ready").status_code == 503
+    assert TestClient(build(predictor, dict, Limits())).get("/ready").status_code == 503
 
 
 def test_the_page_is_served_and_keeps_to_itself(client):
@@ -386,7 +426,7 @@ def test_a_failure_of_the_server_is_a_500_without_details(predictor, monkeypatch
     def broken(*_):
         raise ZeroDivisionError("a secret")
 
-    with TestClient(build(predictor, {}, Limits()), raise_server_exceptions=False) as client:
+    with TestClient(build(predictor, dict, Limits()), raise_server_exceptions=False) as client:
         monkeypatch.setattr(prediction, "answered", broken)
         answer = client.post("/predict", json=GOOD)
     assert "secret" not in answer.text

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ParamSpec, Self
 
 import numpy as np
-import pandas as pd
 
 from pqrst.errors import DataError, RecordError, SettingsError
 from pqrst.parsing import parse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 2
 Given = ParamSpec("Given")
@@ -151,7 +153,7 @@ class Bundle:
     meta: Meta
     x: np.ndarray  # (rows, lead, time) or (rows, channel, height, width), memory-mapped
     y: np.ndarray  # (rows,) class index, or (rows, classes) 0/1
-    rows: pd.DataFrame  # record, patient, start, fold_*, quality; one line a row
+    rows: "pd.DataFrame"  # record, patient, start, fold_*, quality; one line a row
     side: np.ndarray | None = None  # (rows, columns) float32, where meta.side names columns
 
     def class_counts(self, chosen: np.ndarray | None = None) -> np.ndarray:
@@ -181,7 +183,7 @@ class Writer:
             self._file, {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.row_shape)}
         )
 
-    def add(self, x: np.ndarray, y: np.ndarray, rows: pd.DataFrame, side: np.ndarray | None = None) -> None:
+    def add(self, x: np.ndarray, y: np.ndarray, rows: "pd.DataFrame", side: np.ndarray | None = None) -> None:
         """Append rows: x (n, *row_shape), y (n,) or (n, classes), rows with n lines, side (n, columns) or none."""
         if not len(x) == len(y) == len(rows) or x.shape[1:] != self.row_shape:
             raise DataError(f"{self.folder}: rows of shape {x.shape[1:]} where {self.row_shape} was promised")
@@ -194,6 +196,8 @@ class Writer:
 
     def finish(self, meta: Meta) -> Meta:
         """Write what is left and move the folder into place; give the meta with the shape filled in."""
+        import pandas as pd  # noqa: PLC0415 (costs a third of a second, and settings and servers need none)
+
         if self.count == 0:
             raise DataError(f"{self.folder}: no row was made; every recording was empty or skipped")
         self._file.seek(0)
@@ -234,6 +238,8 @@ def read_meta(folder: Path) -> Meta:
 
 def read(folder: Path) -> Bundle:
     """Open a Bundle; x stays on disk until it is used."""
+    import pandas as pd  # noqa: PLC0415 (costs a third of a second, and settings and servers need none)
+
     meta = read_meta(folder)
     # names and memberships stay text even where all of them are digits
     columns: defaultdict[str, Any] = defaultdict(lambda: str, {"start": np.int64})

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pqrst import __version__, console, ledger, listings
+from pqrst import __version__, console, listings
 from pqrst.errors import PqrstError, RecordError, SettingsError
-from pqrst.resolved import read_run
 
 DISCLAIMER = "No medical device: nothing that is printed here may guide the care of a patient."
 MODEL = Path("data/runs/attention")
@@ -47,6 +46,9 @@ def _add_record(commands: Any) -> None:
 
 
 def _record(given: argparse.Namespace) -> None:
+    from pqrst import ledger  # noqa: PLC0415 (pandas costs a third of a second, and --help needs none)
+    from pqrst.resolved import read_run  # noqa: PLC0415
+
     settings = read_run(given.root / "resolved" / "runs" / f"{given.run}.yaml")[0]
     scores = given.root / "data" / "scores" / settings.family / given.run
     for file in ledger.record(scores, given.run, given.root / "metrics" / "paper"):
@@ -115,11 +117,11 @@ def renamed(given: Iterable[str]) -> dict[str, str]:
 
 def _predict(given: argparse.Namespace) -> int:
     """Answer recording by recording; one that cannot be read is a line of its own, and the rest is done."""
-    from pqrst import export, prediction, recordings  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst import exported, prediction, recordings  # noqa: PLC0415 (they cost half a second, and --help needs none)
 
     told, swapped = _told(given), renamed(given.lead)
     found = [path for given_path in given.paths for path in recordings.find(given_path)]
-    predictor = export.open_run(given.model, given.device)
+    predictor = exported.open_run(given.model, given.device)
     prediction.window_of(predictor.contract)
     show, failed = listings.SHAPES[given.shape](sys.stdout, predictor.contract.classes, given.windows), 0
     for path in console.track(found, len(found), "predict", "recordings") if len(found) > 1 else found:
@@ -187,11 +189,11 @@ def _add_export(commands: Any) -> None:
 
 
 def _export(given: argparse.Namespace) -> None:
-    from pqrst import artifact, export  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst import artifact, export, exported  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
     predictor = artifact.load(given.model)
     export.write(predictor, given.onnx)
-    difference, rows = export.parity(predictor, export.load(given.onnx))
+    difference, rows = export.parity(predictor, exported.load(given.onnx))
     console.log.info(
         "wrote %s; on %s made-up windows its probabilities differ from torch's by at most %.1e",
         given.onnx,

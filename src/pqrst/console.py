@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from tqdm import tqdm
-
 QUIET_SECONDS = 5.0
 
 log = logging.getLogger("pqrst")
@@ -30,6 +28,8 @@ def setup(level: int = logging.INFO) -> None:
 def progress(total: int | None, what: str, unit: str = "it") -> Iterator[Callable[[int], None]]:
     """Give a function that counts work done: a bar on a terminal, a line every few seconds elsewhere."""
     if sys.stderr.isatty():
+        from tqdm import tqdm  # noqa: PLC0415 (costs as much as Python's own start, and only a terminal shows it)
+
         with tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "B", leave=False) as bar:
             yield lambda n: (bar.update(n), None)[1]
         return

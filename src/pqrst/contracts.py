@@ -1,16 +1,16 @@
 """What a trained run says of itself: all that a program must know to use it on a recording that nobody has seen."""
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pqrst.arrays import Form
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
-from pqrst.inference import Crop
 from pqrst.parsing import parse
-from pqrst.standardisation import Standardisation, decoded, standardise
+from pqrst.treatment import Crop, Standardisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCHEMA = 5
 
@@ -59,8 +59,10 @@ class Contract:
         """Say whether the model sees images, whoever draws them."""
         return bool(self.encoding or self.input.encoding)
 
-    def prepared(self, rows: Tensor) -> Tensor:
+    def prepared(self, rows: "Tensor") -> "Tensor":
         """Bring a batch of rows, as they are stored, into what was trained on."""
+        from pqrst.standardisation import decoded, standardise  # noqa: PLC0415 (torch, which reading a contract needs not)
+
         return standardise(decoded(rows, self.input.steps), self.standardise)
 
 

@@ -16,6 +16,7 @@ from pqrst.contracts import Contract
 from pqrst.errors import DataError
 from pqrst.parsing import parse
 from pqrst.predictors import Predictor
+from pqrst.treatment import beside
 
 ESTIMATOR = "estimator.skops"
 SMALLEST = 1e-12  # probability whose logarithm is still taken
@@ -40,7 +41,7 @@ def fit(contract: Contract, bundle: Bundle, rows: np.ndarray) -> Any:
     estimator = module.build(contract.side, contract.classes, contract.seed, p, contract.input.shape)
     numbers = np.zeros((len(rows), 0), np.float32)
     if contract.side:
-        numbers = loaders.beside(bundle.side, bundle.meta.side, contract.side)[rows]
+        numbers = beside(bundle.side, bundle.meta.side, contract.side)[rows]
     here, steps = torch.device("cpu"), bundle.meta.steps
     given = _given(contract, numbers, lambda: loaders.resident(bundle.x, rows, contract.standardise, here, steps=steps))
     return estimator.fit(given, bundle.y[rows].astype(np.int64))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import label_intervals, scores
+from pqrst import label_intervals, label_scores, scores
 
 HEADLINE = ("accuracy", "f1_weighted", "f1_macro", "auroc_macro")
 CURVE_POINTS = 200
@@ -98,19 +98,26 @@ def by_group(labels: np.ndarray, decided: np.ndarray, groups: np.ndarray, n_clas
 
 def roc(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Give each class's ROC curve against the rest, thinned: class, false_positive_rate, true_positive_rate."""
-    from sklearn.metrics import roc_curve  # noqa: PLC0415 (costs a second, and only evaluation draws curves)
-
     axes = ("false_positive_rate", "true_positive_rate")
-    return _curves(labels, probability, classes, axes, lambda t, p: roc_curve(t, p)[:2])
+    return _curves(labels, probability, classes, axes, _roc)
+
+
+def _roc(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the corners of one ROC curve, from (0, 0) on."""
+    false, true = label_scores.claims(truth, probability)
+    corner = np.concatenate([[True], (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0), [True]])[-len(true) :]
+    return tuple(np.append(0, counts[corner]) / counts[-1] for counts in (false, true))
 
 
 def precision_recall(labels: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Give each class's precision-recall curve, thinned: class, recall, precision."""
-    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 (costs a second, and only evaluation draws curves)
+    return _curves(labels, probability, classes, ("recall", "precision"), _precision_recall)
 
-    return _curves(
-        labels, probability, classes, ("recall", "precision"), lambda t, p: precision_recall_curve(t, p)[1::-1]
-    )
+
+def _precision_recall(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give recall and precision at each threshold, the lowest first; claiming nothing counts as precise."""
+    false, true = label_scores.claims(truth, probability)
+    return np.append((true / true[-1])[::-1], 0.0), np.append((true / (true + false))[::-1], 1.0)
 
 
 def _curves(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pqrst import catalog, loaders
+from pqrst import catalog, treatment
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import pooled
 from pqrst.intervals import LEVEL, REPLICATES
@@ -225,7 +225,7 @@ def _explained(
         raise DataError(f"run {told.run}: targets are one class index a row, from 0 to {len(told.classes) - 1}")
     beside = [torch.from_numpy(np.asarray(targets, np.int64)).to(next(network.model.parameters()).device)]
     if told.side:
-        chosen = network.tensor(loaders.beside(side, told.input.side, told.side))
+        chosen = network.tensor(treatment.beside(side, told.input.side, told.side))
         beside.append(standardise(chosen, told.standardise_side))
     parts = []
     with _evaluating(network.model):

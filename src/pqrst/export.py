@@ -1,7 +1,7 @@
 """A trained network as one ONNX file that takes windows as its run stored them and gives probabilities.
 
 Unit, standardisation and calibration lie inside the graph. What comes before the windows (leads, rate, filter, cutting) is told by
-the contract, which travels in the file's metadata; `load` gives a Predictor that replays it, as from a run's own folder.
+the contract, which travels in the file's metadata; `exported.load` gives a Predictor that replays it, as from a run's own folder.
 """
 
 import json
@@ -9,26 +9,22 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pqrst import artifact
-from pqrst.contracts import Contract, contract_of
+from pqrst.contracts import Contract
 from pqrst.errors import DataError
+from pqrst.exported import KEY
 from pqrst.inference import pooled
 from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.standardisation import encoded, standardise
 
-KEY = "pqrst.contract"  # of the file's metadata
 OPSET = 20
-ENDING = ".onnx"
 PARITY_ROWS = 16
-FEW_ROWS = 4  # at once: onnxruntime holds attention maps in memory, and beyond the cache it is ten times slower
 
 
 class Exported(nn.Module):
@@ -45,22 +41,6 @@ class Exported(nn.Module):
         logits = pooled(self.model, tuple(inputs), self.contract.crop)
         warm = logits / self.contract.calibration.temperature
         return logits, torch.softmax(warm, dim=1) if self.contract.task == "single" else torch.sigmoid(warm)
-
-
-@dataclass(frozen=True)
-class OnnxPredictor(Predictor):
-    """A trained network run by onnxruntime."""
-
-    session: Any
-
-    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
-        given = {"rows": np.ascontiguousarray(rows, np.float32)} | ({} if side is None else {"side": side})
-        starts = range(0, len(rows), FEW_ROWS)
-        found = [self._few({name: x[at : at + FEW_ROWS] for name, x in given.items()}) for at in starts]
-        return np.concatenate(found) if found else np.zeros((0, len(self.contract.classes)), np.float32)
-
-    def _few(self, given: dict[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(self.session.run(["logits"], given)[0])
 
 
 def write(predictor: Predictor, file: Path) -> None:
@@ -101,29 +81,6 @@ def _quiet() -> Iterator[None]:
         told.setLevel(level)
 
 
-def load(file: Path, threads: int = 1) -> OnnxPredictor:
-    """Load what `write` wrote."""
-    import onnxruntime  # noqa: PLC0415 (half a second, and torch serves where it is not asked for)
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
-    try:
-        session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except FileNotFoundError:
-        raise DataError(f"{file} is missing; write it with `pqrst export`") from None
-    except Exception as error:  # noqa: BLE001 (onnxruntime's own classes have no common parent)
-        raise DataError(f"{file} is no ONNX file that can be read ({_line(error)}); export the run anew") from None
-    told = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if told is None:
-        raise DataError(f"{file} holds no contract; write it with `pqrst export`")
-    return OnnxPredictor(contract_of(json.loads(told), str(file)), session)
-
-
-def open_run(place: Path, device: str = "cpu", threads: int = 1) -> Predictor:
-    """Open a trained run: its folder, or the ONNX file that was written of it."""
-    return load(place, threads) if place.suffix == ENDING else artifact.load(place, device)
-
-
 def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
     """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
     rng = np.random.default_rng(0)
@@ -133,7 +90,3 @@ def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
     side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
     found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
     return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:100]

@@ -23,6 +23,7 @@ from pqrst.opened import Opened
 from pqrst.parsing import parse
 from pqrst.resolved import RunSettings
 from pqrst.standardisation import Kind, Standardisation, fit_standardisation
+from pqrst.treatment import beside
 from pqrst.workers import side_by_side
 
 # Settings that decide no training: names, among them that of a file whose content is named among the code; and how many
@@ -140,7 +141,7 @@ def _beside(s: RunSettings, opened: Opened, train_rows: np.ndarray) -> Beside:
     columns = meta.side if s.kind == "classifiers" else getattr(module, "SIDE", ())
     if not columns:
         return Beside((), np.zeros((0, 0)), Standardisation("none"))
-    values = loaders.beside(opened.bundle.side, meta.side, columns)
+    values = beside(opened.bundle.side, meta.side, columns)
     kind: Kind = "none" if s.kind == "classifiers" else "train"
     return Beside(tuple(columns), values, fit_standardisation(kind, loaders.parts(values, train_rows)))
 

@@ -2,38 +2,16 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pqrst import networks
+from pqrst.treatment import Crop
 
 BATCH_ROWS = 512
 BATCH_NUMBERS = 2**21  # of the input; beyond, layers of many channels would fill the memory
-
-
-@dataclass(frozen=True)
-class Crop:
-    """The stretches of a row that a network sees one by one, and how their logits become the row's."""
-
-    samples: int = 0  # 0: the whole row
-    step: int = 0  # between the starts of two; 0: one from the middle
-    pool: str = "max"  # or mean, element by element
-
-    def starts(self, length: int) -> list[int]:
-        """Give where the crops of a row start; the last ends with the row."""
-        rest = length - self.samples
-        if not self.samples or rest <= 0:
-            return []
-        if not self.step:
-            return [rest // 2]
-        return sorted({*range(0, rest + 1, self.step), rest})
-
-    def shape(self, row: tuple[int, ...]) -> tuple[int, ...]:
-        """Give the shape of what the network sees of a row (leads, T)."""
-        return (*row[:-1], min(self.samples, row[-1])) if self.samples else row
 
 
 class Rows(Protocol):
@@ -75,7 +53,7 @@ def pooled(model: nn.Module, inputs: tuple[Tensor, ...], crop: Crop) -> Tensor:
     return found.amax(dim=0) if crop.pool == "max" else found.mean(dim=0)
 
 
-def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32", crop: Crop = Crop()) -> Tensor:
+def logits(model: nn.Module, inputs: Inputs, precision_name: str = "fp32", crop: Crop = Crop()) -> Tensor:  # noqa: B008 (it cannot be changed)
     """Give the logits of many rows, in evaluation mode, float32 (rows, classes)."""
     model.eval()
     numbers = networks.numbers(model, crop.shape(tuple(inputs[0].shape[1:])))

@@ -1,7 +1,7 @@
 """Rows of an array as tensors on the device, decoded and standardised, and the order in which an epoch visits them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 
 from pqrst.arrays import Steps
 from pqrst.augmentation import augment
-from pqrst.errors import DataError, SettingsError
+from pqrst.errors import DataError
 from pqrst.standardisation import Standardisation, decoded, standardise
 
 CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**24  # at once: whichever is fewer
@@ -102,16 +102,6 @@ def cropped(x: torch.Tensor, samples: int) -> torch.Tensor:
     starts = torch.randint(x.shape[2] - samples + 1, (len(x),), device="cpu").to(x.device)
     places = starts[:, None] + torch.arange(samples, device=x.device)  # (B, samples)
     return x.gather(2, places[:, None, :].expand(-1, x.shape[1], -1))
-
-
-def beside(side: np.ndarray | None, have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """Choose the columns that a model takes from the numbers beside the rows, (rows, columns)."""
-    missing = [name for name in wanted if name not in have]
-    if side is None or missing:
-        raise SettingsError(
-            f"the rows have no {', '.join(missing or wanted)} beside them; set window.side of their dataset, or another model"
-        )
-    return side[:, [list(have).index(name) for name in wanted]]
 
 
 def visiting_order(n: int, row_weights: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:

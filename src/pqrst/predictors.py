@@ -2,17 +2,17 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from pqrst import decisions
 from pqrst.contracts import Contract
 from pqrst.errors import DataError
-from pqrst.inference import logits
-from pqrst.loaders import beside
-from pqrst.standardisation import standardise
+from pqrst.treatment import beside
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 NUMBERS_AT_ONCE = 2**26  # of rows turned to float32 together: 256 MiB
 
@@ -53,15 +53,20 @@ class Predictor(ABC):
 class NetworkPredictor(Predictor):
     """A trained network."""
 
-    model: nn.Module
+    model: "nn.Module"
 
     def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
+        from pqrst.inference import logits  # noqa: PLC0415 (torch, which an ONNX file is asked without)
+        from pqrst.standardisation import standardise  # noqa: PLC0415
+
         inputs = [self.contract.prepared(self.tensor(rows))]
         if side is not None:
             inputs.append(standardise(self.tensor(side), self.contract.standardise_side))
         return logits(self.model, tuple(inputs), crop=self.contract.crop).cpu().numpy()
 
-    def tensor(self, values: np.ndarray) -> Tensor:
+    def tensor(self, values: np.ndarray) -> "Tensor":
         """Bring numbers to where the network is, float32."""
+        import torch  # noqa: PLC0415
+
         where = next(self.model.parameters()).device
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(where)

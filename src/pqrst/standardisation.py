@@ -1,30 +1,16 @@
 """Rows out of the steps that they are stored in, and to zero mean and unit deviation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pqrst.arrays import Steps
+from pqrst.treatment import Kind, Standardisation
 
 EPSILON = 1e-8
 ROUNDING = 1e-6  # of a mean: what deviates less from it is flat
-Kind = Literal["none", "row", "train", "train_all"]
-
-
-@dataclass(frozen=True)
-class Standardisation:
-    """Numbers that bring a row to zero mean and unit deviation; `row` takes them from each row and lead itself.
-
-    `train` has one pair for each lead, `train_all` one for all leads, both fitted on train rows.
-    """
-
-    kind: Kind
-    mean: tuple[float, ...] = ()  # by lead or channel, fitted on train rows
-    deviation: tuple[float, ...] = ()
 
 
 def fit_standardisation(kind: Kind, parts: Iterable[Tensor]) -> Standardisation:

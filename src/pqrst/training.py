@@ -22,6 +22,7 @@ from pqrst.decisions import probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Crop, Inputs, logits, precision
 from pqrst.loaders import batches, cropped, visiting_order
+from pqrst.optimizers import eager
 from pqrst.params import Train
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
@@ -126,7 +127,7 @@ def _learner(lesson: Lesson, data: Data, seed: int) -> Learner:
     torch.manual_seed(seed)
     t, model = lesson.settings, lesson.build().to(data.train_x[0].device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[t.optimizer]
-    optimizer = kind(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
+    optimizer = eager(kind)(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
     steps = sum(1 for _ in batches(torch.arange(len(data.train_y)), t.batch_size))
     return Learner(model, lesson.loss, optimizer, _scheduler(optimizer, t, steps), t)
 

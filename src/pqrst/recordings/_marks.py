@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import wfdb
-
 from pqrst.errors import RecordError
 from pqrst.recordings._leads import reason
 
 
 def read(path: Path, ending: str) -> list[tuple[int, str]]:
     """Give sample and symbol of each annotation in the file of that ending, such as atr, in order of time."""
+    import wfdb  # noqa: PLC0415 (costs half a second, and only explanations show marks)
+
     record = path.with_suffix("")
     file = record.with_name(f"{record.name}.{ending}")
     if not ending.isalnum() or not file.is_file():

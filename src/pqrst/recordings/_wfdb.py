@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import wfdb
 
 from pqrst.arrays import Record
 from pqrst.console import log
@@ -217,6 +216,8 @@ def _check_matlab(record: str, file: str, source: Source) -> None:
 
 def _steps(channels: Sequence[Channel], sources: Mapping[str, Source], length: int) -> list[np.ndarray]:
     """Unpack the converter's steps of every channel, each at its own rate."""
+    import wfdb  # noqa: PLC0415 (costs half a second, and other formats need none)
+
     with tempfile.TemporaryDirectory(prefix="pqrst-") as folder:
         names = {file: f"signal{number}" for number, file in enumerate(sources)}
         for file, source in sources.items():

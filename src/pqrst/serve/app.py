@@ -15,7 +15,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from pqrst import __version__, catalog, explanations, prediction
+from pqrst import __version__, catalog, prediction
 from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.errors import PqrstError
@@ -43,15 +43,15 @@ class State:
 
     predictor: Predictor
     limits: Limits
-    examples: Mapping[str, Record]
+    examples: Callable[[], Mapping[str, Record]]
     batcher: Batcher
     window: Window
     busy: int = 0
     ready: bool = False
 
 
-def build(predictor: Predictor, examples: Mapping[str, Record], limits: Limits) -> FastAPI:
-    """Make the application around a trained run."""
+def build(predictor: Predictor, examples: Callable[[], Mapping[str, Record]], limits: Limits) -> FastAPI:
+    """Make the application around a trained run; its examples are made when somebody asks for them."""
     state = State(predictor, limits, examples, Batcher(predictor), prediction.window_of(predictor.contract))
 
     @asynccontextmanager
@@ -192,6 +192,8 @@ def _packed(lead: np.ndarray) -> str:
 
 
 def _attention_told(state: State, prepared: prediction.Prepared, wanted: list[int]) -> dict[str, Any]:
+    from pqrst import explanations  # noqa: PLC0415 (torch, which an ONNX file is asked without)
+
     try:
         received = explanations.received_by_step(state.predictor, prepared.rows[wanted])[:, -1]
     except PqrstError as fault:
@@ -229,14 +231,16 @@ def _add_page(app: FastAPI, state: State) -> None:
     @app.get("/examples", response_model=schemas.Examples)
     async def examples() -> dict[str, Any]:
         """List the made-up recordings that can be tried."""
-        return {"examples": [_example_told(name, record) for name, record in state.examples.items()]}
+        made = await asyncio.to_thread(state.examples)
+        return {"examples": [_example_told(name, record) for name, record in made.items()]}
 
     @app.get("/examples/{name}", response_class=PlainTextResponse, responses={404: {"model": schemas.Refused}})
     async def example(name: str) -> PlainTextResponse:
         """Give a made-up recording as CSV."""
-        if name not in state.examples:
-            raise RefusalError(404, f"there is no example {name!r}; there are {', '.join(state.examples) or 'none'}")
-        return PlainTextResponse(_as_csv(state.examples[name]), media_type="text/csv")
+        made = await asyncio.to_thread(state.examples)
+        if name not in made:
+            raise RefusalError(404, f"there is no example {name!r}; there are {', '.join(made) or 'none'}")
+        return PlainTextResponse(_as_csv(made[name]), media_type="text/csv")
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:

@@ -3,16 +3,16 @@
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 import uvicorn
 
-from pqrst import catalog, export, prediction
+from pqrst import catalog, exported, prediction
 from pqrst.arrays import Record
-from pqrst.artifact import Contract
 from pqrst.console import log
+from pqrst.contracts import Contract
 from pqrst.errors import PqrstError, SettingsError
 from pqrst.serve.app import build
 from pqrst.serve.limits import Limits
@@ -58,9 +58,8 @@ def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", thread
     """Listen until told to stop."""
     if not 0 <= place.port < 2**16:
         raise SettingsError(f"--port must lie between 0 and 65535, got {place.port}")
-    torch.set_num_threads(threads)
-    predictor = export.open_run(model, device, threads)
-    app = build(predictor, examples(predictor.contract), limits)
+    predictor = exported.open_run(model, device, threads)
+    app = build(predictor, cache(partial(examples, predictor.contract)), limits)
     log.info("run %s listens at http://%s:%s; no medical device", predictor.contract.run, place.host, place.port)
     uvicorn.run(
         app, host=place.host, port=place.port, log_level="warning", server_header=False,

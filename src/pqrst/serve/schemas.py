@@ -143,7 +143,18 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 _TEXT = {"type": "string", "maxLength": 4096}
+_ONLY = "of a body of bare samples only: "
 BODY: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": f"{_ONLY}{what}"}
+        for name, schema, what in (
+            ("fs", {"type": "number", "minimum": 1, "maximum": 100000}, "its rate in Hz, required"),
+            ("leads", _TEXT, "the names of its leads by commas, required"),
+            ("units", {"type": "string", "enum": ["mV", "uV", "V"]}, "of its samples; mV where nothing is said"),
+            ("record", _TEXT, "its name"),
+            ("lead", _TEXT, "LEAD=NAME by commas: which lead stands for a lead of the run"),
+        )
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -157,6 +168,13 @@ BODY: dict[str, Any] = {
                         "leads": _TEXT, "units": _TEXT, "gain": {"type": "number"}, "zero": {"type": "number"},
                         "format": _TEXT, "lead": _TEXT,
                     },
+                }
+            },
+            "application/octet-stream": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "little-endian float32, one lead after the other; the query says fs and leads",
                 }
             },
             "application/json": {

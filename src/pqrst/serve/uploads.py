@@ -20,7 +20,8 @@ from pqrst.serve.limits import Limits, RefusalError
 ENDINGS = (".hea", ".dat", ".mat", ".csv", ".npy", ".edf")
 FILES, FIELDS, FIELD_BYTES = 8, 16, 4096
 TEXT_SHARE = 0.25  # of an upload's bytes that may come as JSON: a number takes ten times its text in memory
-FORM, JSON = "multipart/form-data", "application/json"
+FORM, JSON, RAW = "multipart/form-data", "application/json", "application/octet-stream"
+ANSWERED = ("signal", "attention")  # what a query asks of the answer, whatever the body is
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,17 @@ class Fields:
 
 
 @dataclass(frozen=True)
+class Bare:
+    """What a query says of a body that is nothing but samples: little-endian float32, one lead after the other."""
+
+    fs: Annotated[float, Between(1, 100_000)]
+    leads: str  # by commas
+    units: Literal["mV", "uV", "V"] = "mV"
+    record: str = "recording"
+    lead: str = ""  # LEAD=NAME, several by commas
+
+
+@dataclass(frozen=True)
 class Upload:
     """A recording and the leads that are to be taken for those of the run."""
 
@@ -67,6 +79,7 @@ class Received:
     files: Mapping[str, bytes]
     fields: Mapping[str, str]
     body: bytes = b""
+    raw: bool = False
 
 
 async def receive(request: Request, limits: Limits) -> Received:
@@ -74,8 +87,8 @@ async def receive(request: Request, limits: Limits) -> Received:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusalError(415, "a packed body is not taken; send the recording as it is")
-    if kind not in (FORM, JSON):
-        raise RefusalError(415, f"content type {kind or 'none'!r} is not taken", expected=f"{FORM} or {JSON}")
+    if kind not in (FORM, JSON, RAW):
+        raise RefusalError(415, f"content type {kind or 'none'!r} is not taken", expected=f"{FORM}, {JSON} or {RAW}")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.bytes:
         raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
@@ -83,6 +96,9 @@ async def receive(request: Request, limits: Limits) -> Received:
         if kind == JSON:
             text = replace(limits, megabytes=limits.megabytes * TEXT_SHARE)
             return Received({}, {}, b"".join([part async for part in _counted(request, text)]))
+        if kind == RAW:
+            told = {name: value for name, value in request.query_params.items() if name not in ANSWERED}
+            return Received({}, told, b"".join([part async for part in _counted(request, limits)]), raw=True)
         return await _form(request, limits)
     except ClientDisconnect:
         raise RefusalError(400, "the upload broke off") from None
@@ -136,6 +152,8 @@ def read(received: Received, limits: Limits) -> Upload:
     """Read the recording of a request."""
     bounds = recordings.Limits(leads=limits.leads, samples=limits.samples, bytes=limits.bytes)
     try:
+        if received.raw:
+            return _from_floats(received, limits)
         if not received.files:
             return _from_json(received.body, limits)
         fields = parse(Fields, {name: _typed(name, value) for name, value in received.fields.items()}, "form")
@@ -163,7 +181,23 @@ def _from_json(body: bytes, limits: Limits) -> Upload:
     except (ValueError, RecursionError) as error:
         raise RefusalError(400, f"the body is no JSON ({_line(error)})") from None
     told = parse(Samples, given, "body")
-    signal = _signal(told.samples)
+    return _upload(told, _signal(told.samples), limits)
+
+
+def _from_floats(received: Received, limits: Limits) -> Upload:
+    told = parse(Bare, {name: _typed(name, value) for name, value in received.fields.items()}, "query")
+    leads = tuple(name.strip() for name in told.leads.split(",") if name.strip())
+    length = 4 * max(1, len(leads))  # bytes of one sample of all leads
+    if not received.body or len(received.body) % length:
+        raise RefusalError(
+            400, f"the body holds {len(received.body)} bytes, which are no float32 samples of {len(leads)} leads"
+        )
+    signal = np.frombuffer(received.body, "<f4").reshape(max(1, len(leads)), -1)
+    return _upload(Samples(told.fs, leads, None, told.units, told.record, _pairs(told.lead)), signal, limits)
+
+
+def _upload(told: Samples, signal: np.ndarray, limits: Limits) -> Upload:
+    """Check what came as numbers, (leads, samples) in the unit that is told."""
     if len(told.leads) != len(signal) or len(set(told.leads)) != len(told.leads):
         raise RefusalError(422, f"body: {len(told.leads)} names for {len(signal)} leads; give each lead one name")
     if len(signal) > limits.leads or signal.size > limits.samples:
