@@ -60,10 +60,13 @@ class Record:
         """Give the signal in `units`, float32 (leads, samples)."""
         if self.gain is None or self.zero is None:
             return self.signal.astype(np.float32)
-        zero, gain = np.asarray(self.zero, np.float64)[:, None], np.asarray(self.gain)[:, None]
-        units = np.empty(self.signal.shape, np.float32)
-        # each number is rounded once, from float64; a second array of float64 would cost twice the time
-        return np.divide(self.signal - zero, gain, out=units, casting="same_kind")
+        zero, gain = np.asarray(self.zero, np.float64)[:, None], np.asarray(self.gain, np.float64)[:, None]
+        # where float32 holds steps less zero and gain exactly, its quotient is the same to the bit as float64's, in half the time
+        exact = self.signal.dtype == np.int16 and (gain == gain.astype(np.float32)).all() and abs(zero).max() <= 2**15
+        kind = np.float32 if exact else np.float64
+        units = self.signal - zero.astype(kind)
+        units /= gain.astype(kind)
+        return units.astype(np.float32, copy=False)
 
 
 Reading = Callable[[], Record]  # of one recording, its place in the database known

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,7 @@ def _meta(record: Record, rows: Rows, window: Window, facts: Mapping[str, Any]) 
     )
 
 
+@cache
 def _told(window: Window) -> dict[str, Any]:
     """List the settings that differ from their defaults, and those that none can do without."""
     usual = asdict(Window(window.cut, window.samples))

@@ -121,8 +121,7 @@ def _names(raw: Path) -> list[str]:
 
 def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> Record:
     """Read one recording in the converter's own integers, its header's checksums verified."""
-    header = _header(raw, name)
-    signal = _signal(raw, name, header)
+    header, signal = steps(raw, name)
     marks = _marks(raw, name, annotations, classes, signal.shape[1])
     return Record(
         record=name,
@@ -134,6 +133,12 @@ def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> 
         zero=tuple(map(int, header.baseline)),
         marks=marks,
     )
+
+
+def steps(raw: Path, name: str) -> tuple[Any, np.ndarray]:
+    """Read a recording's header and its samples, int16 (leads, samples), as the header promises them."""
+    header = _header(raw, name)
+    return header, _signal(raw, name, header)
 
 
 def _header(raw: Path, name: str) -> Any:
@@ -183,16 +188,16 @@ def _signal(raw: Path, name: str, header: Any) -> np.ndarray:
     if held < needed:
         raise RecordError(name, f"{file.name} holds {held} bytes where its header declares {needed}; download it again")
     try:
-        samples = wfdb.rdrecord(str(raw / name), physical=False, return_res=16).d_signal  # (samples, leads)
+        found = wfdb.rdrecord(str(raw / name), physical=False, return_res=16, smooth_frames=False)
+        signal = np.stack(found.e_d_signal)  # (leads, samples), as they come: wfdb would set them side by side
     except UNREADABLE as error:
         raise RecordError(name, f"{file.name} cannot be read ({_line(error)}); download it again") from None
-    signal = np.ascontiguousarray(samples.T)  # a sum along the other axis takes longer than the reading
     sums = signal.sum(axis=1, dtype=np.int64) & 0xFFFF
-    for lead, (found, declared) in enumerate(zip(sums, header.checksum, strict=True)):
-        if declared is not None and int(found) != declared & 0xFFFF:
+    for lead, (total, declared) in enumerate(zip(sums, header.checksum, strict=True)):
+        if declared is not None and int(total) != declared & 0xFFFF:
             raise RecordError(
                 name,
-                f"lead {lead} of {file.name} has checksum {found}, its header says {declared & 0xFFFF}; download it again",
+                f"lead {lead} of {file.name} has checksum {total}, its header says {declared & 0xFFFF}; download it again",
             )
     return signal
 
