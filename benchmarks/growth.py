@@ -102,7 +102,7 @@ def main(folder: Path, sizes: list[int]) -> None:
             found[stage.__name__][rows] = cost
             told = f"{cost.cpu:.2f} | {cost.seconds:.1f} | {cost.memory:.3f}"
             print(f"| {rows:,} | {stage.__name__} | {told} |", flush=True)
-        draw(found, ROOT / "docs" / "growth.png")
+            draw(found, ROOT / "docs" / "growth.png")
 
 
 if __name__ == "__main__":
