@@ -8,25 +8,17 @@ FOLDER needs 1 GB for PTB-XL and 11 GB for the Challenge. The network is the sma
 a network's memory goes with the batch and not with the rows; all else is what the stages do under the runs' own settings.
 """
 
-import resource
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pqrst import arrays, fitting, params, resolver, scoring, sides
-from pqrst.opened import open_parts
+import _stages
+from pqrst import arrays
 from pqrst.params import Split
-from pqrst.resolved import RunSettings
 
-ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 500  # recordings
 
 
@@ -41,15 +33,6 @@ class Size:
 
 
 SIZES = {"ptbxl": Size(21_799, 1000, 71, "incepse"), "challenge2021": Size(88_253, 5000, 26, "resu_dense")}
-
-
-def settings(size: Size) -> RunSettings:
-    """Give the run's own settings, with a small network, one epoch and one seed."""
-    told = resolver.resolve(params.load(ROOT / "params.yaml"))
-    small = next(iter(told["simple_cnn"]))
-    run = next(iter(told[size.run]))
-    train = replace(run.train, epochs=1, cycle_epochs=0, seeds=1, crop=256, crop_step=0, device="cpu")
-    return replace(run, model="simple_cnn", model_settings=small.model_settings, part="", seeds=(0,), train=train)
 
 
 def segment(size: Size, folder: Path) -> None:
@@ -72,47 +55,20 @@ def segment(size: Size, folder: Path) -> None:
 
 def split(_size: Size, folder: Path) -> None:
     """Draw the sides by label and group."""
-    told = Split("source", by="group", test_share=0.2, validation=0.1)
-    sides.write(arrays.read(folder / "x"), "random", told, folder / "split")
+    _stages.split(folder, Split("source", by="group", test_share=0.2, validation=0.1))
 
 
 def train(size: Size, folder: Path) -> None:
     """Learn one epoch, and fit temperature and thresholds."""
-    parts = open_parts(folder / "x", folder / "split", [""])
-    fitting.train([settings(size)], parts, fitting.Places(folder / "run", folder / "scratch"), silent)
-
-
-@contextmanager
-def silent(_member: str) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Log nothing."""
-    yield lambda _row: None
+    _stages.train(folder, _stages.small(size.run, 256))
 
 
 def evaluate(_size: Size, folder: Path) -> None:
     """Answer the test rows and score them, with intervals."""
-    parts = open_parts(folder / "x", folder / "split", [""])
-    to = scoring.Places(folder / "scores", folder / "plots", folder / "metrics.json")
-    scoring.evaluate(folder / "run", parts, params.load(ROOT / "params.yaml").scores, to)
+    _stages.evaluate(folder, folder / "scores")
 
 
 STAGES = (segment, split, train, evaluate)
-
-
-def measured(stage: Callable[[Size, Path], None], size: Size, folder: Path) -> tuple[float, float]:
-    """Run a stage in a process of its own; give its seconds and its largest resident memory in GB."""
-    context = get_context("spawn")
-    heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(stage, size, folder, told))
-    process.start()
-    found = heard.recv()
-    process.join()
-    return found
-
-
-def _run(stage: Callable[[Size, Path], None], size: Size, folder: Path, told: Connection) -> None:
-    started = time.perf_counter()
-    stage(size, folder)
-    told.send((time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -120,8 +76,11 @@ def main(folder: Path, names: list[str]) -> None:
     print("| database | rows | stage | seconds | largest memory, GB |\n|---|---|---|---|---|")
     for name in names:
         for stage in STAGES:
-            seconds, memory = measured(stage, SIZES[name], folder / name)
-            print(f"| {name} | {SIZES[name].rows:,} | {stage.__name__} | {seconds:.0f} | {memory:.2f} |", flush=True)
+            cost = _stages.measured(stage, SIZES[name], folder / name)
+            print(
+                f"| {name} | {SIZES[name].rows:,} | {stage.__name__} | {cost.seconds:.0f} | {cost.memory:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

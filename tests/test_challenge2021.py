@@ -18,7 +18,9 @@ from pqrst.datasets.challenge2021 import CLASSES, Params
 from pqrst.errors import DownloadError, RecordError, SettingsError
 from pqrst.made_up import challenge2021 as made_up_challenge
 from pqrst.made_up import ptbxl as made_up_ptbxl
+from pqrst.params import Window
 from pqrst.parsing import parse
+from pqrst.segmentation import segment
 from toys import listed
 
 HELD = ("cpsc_2018", "cpsc_2018_extra", "ptb", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
@@ -128,9 +130,12 @@ def test_codes_that_are_not_scored_are_counted(tmp_path, caplog):
     """They are no fault, but one line tells of them."""
     write(tmp_path / "georgia", told=["#Dx: 999999999,426783006"])
     write(tmp_path / "georgia", "E2", told=["#Dx: 999999999,888888888"])
+    found = read(tmp_path)
+    assert [called(r) for r in found] == [{"NSR"}, set()]
+    facts = {"dataset": "challenge2021", "task": "multi", "classes": CLASSES, "provenance": {"synthetic": True}}
     with caplog.at_level(logging.INFO, "pqrst"):
-        assert [called(r) for r in read(tmp_path)] == [{"NSR"}, set()]
-    assert "3 mentions of 2 codes are not scored: 999999999, 888888888" in caplog.text
+        segment(found, Window("whole", samples=3), "stop", facts, tmp_path / "rows")
+    assert caplog.messages == ["challenge2021: 3 mentions of 2 codes are not scored: 999999999, 888888888 ..."]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Bundles written from recordings, on numbers worked out by hand."""
 
 import logging
+import multiprocessing
 
 import numpy as np
 import pytest
 
-from pqrst.arrays import Marks, Record, read
+import toys
+from pqrst import workers
+from pqrst.arrays import Marks, Record, digest, read
 from pqrst.datasets import mitdb
 from pqrst.errors import DataError, RecordError
 from pqrst.params import BandPass, Window
 from pqrst.resolved import Download, Segment
 from pqrst.segmentation import of_database, segment
-from pqrst.sources import obtain
+from pqrst.sources import PROVENANCE, obtain
 
 BEATS = Window("beats", samples=5, every=2, tail=0.5, leads="first")
 FACTS = {"dataset": "toy", "task": "single", "classes": ("a", "b"), "provenance": {"synthetic": True}}
@@ -221,3 +224,49 @@ def test_a_database_is_cut_as_it_was_brought(tmp_path):
     assert (meta.dataset, meta.task, meta.classes) == ("mine", mitdb.TASK, mitdb.CLASSES)
     assert bundle.meta.provenance == provenance | {"database": "mitdb"}
     assert len(set(bundle.rows["record"])) == 2
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Write more recordings than one process reads alone, each with a label; every fiftieth lacks its samples."""
+    rng = np.random.default_rng(3)
+    for number in range(workers.FIRST + 70):
+        steps = rng.integers(-900, 900, (12, 40), np.int16)
+        told = ["#Age: 50", "#Sex: Male", f"#Dx: 426783006,{number % 3}"]
+        toys.write_challenge(tmp_path / "raw" / "georgia", f"E{number:05d}", steps, told)
+        if number % 50 == 10:
+            (tmp_path / "raw" / "georgia" / f"E{number:05d}.mat").unlink()
+    (tmp_path / "raw" / PROVENANCE).write_text('{"synthetic": true}')
+    return tmp_path / "raw"
+
+
+def by_workers(count, raw, folder, monkeypatch, on_bad_record="skip"):
+    monkeypatch.setattr(workers, "available", lambda _threads: count)
+    window = Window("whole", samples=30, pieces=2, zscore=True, steps=1000)
+    return of_database(
+        Segment("challenge", "challenge2021", {"sources": ["georgia"]}, window, on_bad_record, {}), raw, folder
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_side_by_side_gives_the_same_bytes_and_the_same_words(tmp_path, many, monkeypatch, caplog, count):
+    """Rows, their order, what is skipped and what is logged do not tell how many processes there were."""
+    with caplog.at_level(logging.INFO, "pqrst"):
+        meta = by_workers(1, many, tmp_path / "one", monkeypatch)
+        alone = list(caplog.messages)
+        caplog.clear()
+        by_workers(count, many, tmp_path / "several", monkeypatch)
+    assert digest(tmp_path / "one") == digest(tmp_path / "several")
+    assert caplog.messages == alone
+    assert [told["record"][-3:] for told in meta.skipped] == ["010", "060", "110", "160", "210", "260", "310"]
+    assert "challenge: 319 mentions of 3 codes are not scored: 0, 1, 2 ..." in alone
+
+
+def test_a_fault_that_a_worker_finds_stops_as_any_other(tmp_path, many, monkeypatch):
+    """`stop` raises the first fault in the order of the list, and leaves nothing."""
+    for number in range(10, workers.FIRST, 50):
+        (many / "georgia" / f"E{number:05d}.hea").unlink()
+    with pytest.raises(RecordError, match=r"record georgia/E00260: georgia/E00260\.mat is missing"):
+        by_workers(2, many, tmp_path / "rows", monkeypatch, "stop")
+    assert list(tmp_path.iterdir()) == [many]
+    assert not multiprocessing.active_children()

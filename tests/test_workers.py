@@ -175,3 +175,54 @@ def test_a_system_without_affinity_counts_its_cores(monkeypatch, cores, room):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert workers.available(1) == room
+
+
+def doubled(number):
+    if number == 7000:
+        raise DataError("seven thousand is too many")
+    return 2 * number, os.getpid()
+
+
+@pytest.mark.parametrize(("n", "processes"), [(1, 1), (2, 3), (3, 4)])
+@pytest.mark.parametrize("behind", [1, 37, 160])
+def test_a_list_is_worked_on_in_its_order(n, processes, behind):
+    """This process works on the first items, workers on all behind them, and results come in the order of the list."""
+    count = workers.FIRST + behind
+    found = list(workers.in_order(lambda: iter(range(count)), doubled, n))
+    assert [number for number, _ in found] == [2 * number for number in range(count)]
+    own = [process == os.getpid() for _, process in found]
+    assert own == [n == 1 or number < workers.FIRST for number in range(count)]
+    if behind > n * workers.TOGETHER:
+        assert len({process for _, process in found}) == processes
+
+
+def test_a_short_list_starts_no_worker():
+    """As many items as one process works on alone are worked on by it."""
+    found = list(workers.in_order(lambda: iter(range(workers.FIRST)), doubled, 4))
+    assert {process for _, process in found} == {os.getpid()}
+
+
+def test_a_users_mistake_comes_out_of_a_list_as_it_is():
+    """Raise what the worker raised."""
+    with pytest.raises(DataError, match=r"^seven thousand is too many$"):
+        list(workers.in_order(lambda: iter(range(6000, 9000)), doubled, 2))
+
+
+def test_a_worker_of_a_list_that_the_system_kills_is_told():
+    """Say with which signal it ended."""
+
+    def work(number):
+        if number == workers.FIRST:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(RuntimeError, match=r"^a worker ended with status -9$"):
+        list(workers.in_order(lambda: iter(range(workers.FIRST + 50)), work, 2))
+
+
+def test_a_list_left_early_leaves_no_worker():
+    """Whoever takes no more ends the workers, and what the first process works on is listed lazily."""
+    found = workers.in_order(lambda: iter(range(10**9)), doubled, 2)
+    crew = {process for _, process in (next(found) for _ in range(workers.FIRST + 64))} - {os.getpid()}
+    found.close()
+    assert len(crew) == 2
+    assert not any(map(alive, crew))

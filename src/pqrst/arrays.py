@@ -1,5 +1,6 @@
 """What travels between stages: a Record out of a database, and the Bundle, a folder of few large arrays."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
 import numpy as np
 
@@ -55,13 +56,22 @@ class Record:
         default_factory=dict
     )  # what a network may take beside the signal; nan = missing
     quality: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()  # codes of its labels that stand for none of the database's classes
 
     def in_units(self) -> np.ndarray:
         """Give the signal in `units`, float32 (leads, samples)."""
         if self.gain is None or self.zero is None:
             return self.signal.astype(np.float32)
-        zero, gain = np.asarray(self.zero)[:, None], np.asarray(self.gain)[:, None]
-        return ((self.signal - zero) / gain).astype(np.float32)
+        zero, gain = np.asarray(self.zero, np.float64)[:, None], np.asarray(self.gain, np.float64)[:, None]
+        # where float32 holds steps less zero and gain exactly, its quotient is the same to the bit as float64's, in half the time
+        exact = self.signal.dtype == np.int16 and (gain == gain.astype(np.float32)).all() and abs(zero).max() <= 2**15
+        kind = np.float32 if exact else np.float64
+        units = self.signal - zero.astype(kind)
+        units /= gain.astype(kind)
+        return units.astype(np.float32, copy=False)
+
+
+Reading = Callable[[], Record]  # of one recording, its place in the database known
 
 
 def or_fault(read: Callable[Given, Record], *given: Given.args, **named: Given.kwargs) -> Record | RecordError:
@@ -70,6 +80,11 @@ def or_fault(read: Callable[Given, Record], *given: Given.args, **named: Given.k
         return read(*given, **named)
     except RecordError as fault:
         return fault
+
+
+def taken(one: Reading | RecordError) -> Record | RecordError:
+    """Read a recording that a database has listed; one that cannot be read, or not even be listed, is given as its fault."""
+    return one if isinstance(one, RecordError) else or_fault(one)
 
 
 @dataclass(frozen=True)
@@ -162,51 +177,84 @@ class Bundle:
         return y.sum(axis=0) if self.meta.task == "multi" else np.bincount(y, minlength=len(self.meta.classes))
 
 
-class Writer:
-    """Write a Bundle row by row into a temporary folder, and move it into place once it is whole."""
+class _Growing:
+    """An .npy file that rows are appended to."""
 
-    def __init__(self, folder: Path, row_shape: tuple[int, ...], dtype: str) -> None:
-        self.folder, self.row_shape, self.dtype = folder, tuple(row_shape), np.dtype(dtype)
-        self.partial = folder.with_name(folder.name + ".partial")
-        self.count, self._y, self._rows, self._side = 0, [], [], []  # type: ignore[var-annotated]
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        self._file: BinaryIO = (self.partial / "x.npy").open("wb")
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.row_shape, self.dtype, self.count = row_shape, dtype, 0
+        self.file = path.open("wb")
         self._header()
-        return self
 
     def _header(self) -> None:
         # numpy leaves room in the header for the first axis to grow, so it can be written again with the final count
         np.lib.format.write_array_header_1_0(
-            self._file, {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.row_shape)}
+            self.file, {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.row_shape)}
         )
 
-    def add(self, x: np.ndarray, y: np.ndarray, rows: "pd.DataFrame", side: np.ndarray | None = None) -> None:
-        """Append rows: x (n, *row_shape), y (n,) or (n, classes), rows with n lines, side (n, columns) or none."""
-        if not len(x) == len(y) == len(rows) or x.shape[1:] != self.row_shape:
+    def add(self, rows: np.ndarray) -> None:
+        self.file.write(np.ascontiguousarray(rows, self.dtype).data)
+        self.count += len(rows)
+
+    def finish(self) -> None:
+        self.file.seek(0)
+        self._header()
+        self.file.close()
+
+
+class Writer:
+    """Write a Bundle row by row into a temporary folder, and move it into place once it is whole.
+
+    Only the lines of the table that are not yet written stay in memory.
+    """
+
+    def __init__(self, folder: Path, row_shape: tuple[int, ...], dtype: str) -> None:
+        self.folder, self.row_shape, self.dtype = folder, tuple(row_shape), np.dtype(dtype)
+        self.partial = folder.with_name(folder.name + ".partial")
+        self.count = 0
+        self._arrays: dict[str, _Growing] = {}
+        self._columns: list[str] = []  # of the table, once they are known
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        self._table = (self.partial / "rows.csv").open("w", encoding="utf-8", newline="")
+        return self
+
+    def add(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        rows: "pd.DataFrame | Mapping[str, Sequence[Any]]",
+        side: np.ndarray | None = None,
+    ) -> None:
+        """Append rows: x (n, *row_shape), y (n,) or (n, classes), the table's columns of n lines, side (n, columns) or none."""
+        if not len(x) == len(y) == len(rows["record"]) or x.shape[1:] != self.row_shape:
             raise DataError(f"{self.folder}: rows of shape {x.shape[1:]} where {self.row_shape} was promised")
-        self._file.write(np.ascontiguousarray(x, self.dtype).data)
-        self._y.append(np.asarray(y))
-        self._rows.append(rows)
+        self._append("x", x, self.dtype)
+        self._append("y", y, np.dtype(np.int16))
         if side is not None:
-            self._side.append(side)
+            self._append("side", side, np.dtype(np.float32))
+        names, lines = [str(name) for name in rows], csv.writer(self._table, lineterminator="\n")
+        if not self._columns:
+            self._columns = names
+            lines.writerow(self._columns)
+        if names != self._columns:
+            raise DataError(f"{self.folder}: columns {', '.join(names)} where {', '.join(self._columns)} were promised")
+        lines.writerows(zip(*(rows[name] for name in self._columns), strict=True))
         self.count += len(x)
+
+    def _append(self, name: str, rows: np.ndarray, dtype: np.dtype[Any]) -> None:
+        if name not in self._arrays:
+            self._arrays[name] = _Growing(self.partial / f"{name}.npy", rows.shape[1:], dtype)
+        self._arrays[name].add(rows)
 
     def finish(self, meta: Meta) -> Meta:
         """Write what is left and move the folder into place; give the meta with the shape filled in."""
-        import pandas as pd  # noqa: PLC0415 (costs a third of a second, and settings and servers need none)
-
         if self.count == 0:
             raise DataError(f"{self.folder}: no row was made; every recording was empty or skipped")
-        self._file.seek(0)
-        self._header()
-        self._file.close()
-        np.save(self.partial / "y.npy", np.concatenate(self._y).astype(np.int16))
-        if self._side:
-            np.save(self.partial / "side.npy", np.concatenate(self._side).astype(np.float32))
-        pd.concat(self._rows).to_csv(self.partial / "rows.csv", index=False, lineterminator="\n")
+        for array in self._arrays.values():
+            array.finish()
+        self._table.close()
         filled = replace(meta, shape=self.row_shape, rows=self.count, dtype=self.dtype.name)
         write_json(self.partial / "meta.json", asdict(filled))
         move_into_place(self.partial, self.folder)
@@ -215,7 +263,9 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        for array in self._arrays.values():
+            array.file.close()
+        self._table.close()
         shutil.rmtree(self.partial, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,14 @@ def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
     out = np.empty((len(rows), *x.shape[1:]), x.dtype)
     size = out[:1].nbytes
     with Path(str(x.filename)).open("rb", buffering=0) as file:
-        for number, row in enumerate(rows):
-            file.seek(x.offset + int(row) * size)
-            if file.readinto(out[number].data) != size:
-                raise DataError(f"{x.filename} ends before row {row}; build it anew with `dvc repro`")
+        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()  # of neighbours, which are read at once
+        for begin, end in pairwise([*begins, len(rows)]):
+            file.seek(x.offset + int(rows[begin]) * size)
+            held = file.readinto(out[begin:end].data)
+            if held != (end - begin) * size:
+                raise DataError(
+                    f"{x.filename} ends before row {rows[begin] + held // size}; build it anew with `dvc repro`"
+                )
     return out
 
 

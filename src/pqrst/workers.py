@@ -1,17 +1,24 @@
-"""Jobs side by side in forked processes: on few cores, several one-thread trainings beat one with several threads."""
+"""Jobs and lists of work side by side in forked processes, one thread each."""
 
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
 from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
 
 from pqrst.errors import PqrstError, SettingsError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+FIRST = 256  # items of a list that one process works on alone: fewer are done before others have begun
+TOGETHER = 16  # items whose results travel in one piece
 Job = Callable[[], None]
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 def available(threads: int) -> int:
@@ -66,6 +73,70 @@ def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[
         except PqrstError as error:
             told.send(str(error))
             raise SystemExit(1) from None
+
+
+def in_order(
+    items: Callable[[], Iterator[Item]], work: Callable[[Item], Done], workers: int
+) -> Generator[Done, None, None]:
+    """Give the work on each item, in their order; in a long list the items behind the first are worked on side by side.
+
+    Each process goes through `items()` by itself, so that no item travels: to list them must be cheap. This one says what
+    there is to say meanwhile. A worker is two pieces ahead of what is taken at most.
+    """
+    here = items()
+    yield from map(work, here if workers < 2 else islice(here, FIRST))
+    crew: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
+    done: list[Done] = []
+    try:
+        for number, _ in enumerate(here):
+            crew = crew or [_hire(items, work, place, workers) for place in range(workers)]
+            if number % TOGETHER == 0:
+                done = _next(*crew[number // TOGETHER % workers])
+            yield done[number % TOGETHER]
+    finally:
+        for one, _ in crew:
+            one.terminate()
+            one.join()
+
+
+def _hire(
+    items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int
+) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+    context = multiprocessing.get_context("fork")
+    heard, told = context.Pipe(duplex=False)
+    one = context.Process(target=_share, args=(items, work, place, workers, told), daemon=True)
+    one.start()
+    told.close()  # so that the end of the worker is the end of what is heard
+    return one, heard
+
+
+def _share(
+    items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int, told: Connection
+) -> None:
+    _die_with_parent()
+    logging.disable()
+    try:
+        done = []
+        for number, item in enumerate(islice(items(), FIRST, None)):
+            if number // TOGETHER % workers == place:
+                done.append(work(item))
+            if len(done) == TOGETHER:
+                told.send(done)
+                done = []
+        told.send(done)
+    except PqrstError as error:
+        told.send(error)
+
+
+def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[Any]:
+    try:
+        found = heard.recv()
+    except EOFError:
+        one.join()
+        raise RuntimeError(f"a worker ended with status {one.exitcode}") from None
+    if isinstance(found, PqrstError):
+        raise found
+    return list(found)
 
 
 def _die_with_parent() -> None:

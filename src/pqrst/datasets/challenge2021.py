@@ -16,9 +16,9 @@ doi:10.13026/34va-7q14; Perez Alday EA, et al., Physiol Meas 41:124003, 2020; Go
 
 import hashlib
 import io
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +26,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import challenge, downloads, packs
-from pqrst.arrays import Record, or_fault
-from pqrst.console import log
+from pqrst.arrays import Reading, Record, taken
 from pqrst.datasets import _challenge_files, _wfdb12
 from pqrst.datasets._person import person
 from pqrst.datasets._ptbxl_files import HOST as PTBXL_HOST
@@ -47,7 +46,7 @@ CLASSES = challenge.CLASSES
 PLACES = {code: place for place, code in enumerate(challenge.CODES)}
 PLACES |= {code: PLACES[kept] for code, kept in challenge.SAME_AS.items()}
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -84,17 +83,19 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings source by source, by their names; one that cannot be read is given as its fault."""
+    return map(taken, readings(raw, p))
+
+
+def readings(raw: Path, p: Params) -> Iterator[Reading]:
+    """List the same recordings, each to be read before the next is asked for."""
     turns = {str(source): turn for turn, source in enumerate(p.sources)}
     with packs.open_all(raw) as files:
         found = _challenge_files.headers(files, lambda stem: _called(stem) if stem.partition("/")[0] in turns else "")
         if not found:
             raise RecordError("of the Challenge 2021", f"none of {', '.join(p.sources)} lies in {raw}; {AGAIN}")
-        patients, unscored = _patients(files), Counter[str]()
+        patients = _patients(files)
         for name in sorted(found, key=lambda name: (turns[name.partition("/")[0]], name)):
-            yield or_fault(_record, name, found[name], files, patients, unscored)
-    if unscored:
-        most = ", ".join(code for code, _ in unscored.most_common(3))
-        log.info("challenge2021: %s mentions of %s codes are not scored: %s ...", unscored.total(), len(unscored), most)
+            yield partial(_record, name, found[name], files, patients)
 
 
 def _called(stem: str) -> str:
@@ -114,13 +115,10 @@ def _patients(files: packs.Packs) -> dict[str, str]:
     return {f"ptb-xl/HR{number:05d}": str(patient) for number, patient in pairs}
 
 
-def _record(
-    name: str, stems: Sequence[str], files: packs.Packs, patients: Mapping[str, str], unscored: Counter[str]
-) -> Record:
+def _record(name: str, stems: Sequence[str], files: packs.Packs, patients: Mapping[str, str]) -> Record:
     source = name.partition("/")[0]
     found, told, quality = _challenge_files.load(name, _challenge_files.only(name, stems), files)
     codes = _challenge_files.codes(name, told)
-    unscored.update(code for code in codes if code not in PLACES)
     positive = {PLACES[code] for code in codes if code in PLACES}
     return Record(
         record=name,
@@ -138,4 +136,5 @@ def _record(
             "signal": hashlib.sha256(found.signal.astype("<i2").tobytes()).hexdigest()[:16],
         },
         quality=quality,
+        unscored=tuple(sorted(codes - set(PLACES))),
     )

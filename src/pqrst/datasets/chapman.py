@@ -27,6 +27,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record, or_fault
+from pqrst.arrays import Reading, Record, taken
 from pqrst.console import log
 from pqrst.datasets import _challenge_files, _floats12, _label_tables, _record_lists, _wfdb12
 from pqrst.datasets._person import person
@@ -88,7 +89,7 @@ COLUMNS = ("FileName", "Rhythm", "PatientAge", "Gender", *MEASURES)
 
 Reader = Callable[[Mapping[str, str], str, packs.Packs], Record]
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ def _fetch_own(own: downloads.Source, table: str, dest: Path, room: Path, p: Par
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings by their names; one that cannot be read is given as its fault."""
+    return map(taken, readings(raw, p))
+
+
+def readings(raw: Path, p: Params) -> Iterator[Reading | RecordError]:
+    """List the same recordings, each to be read before the next is asked for."""
     with packs.open_all(raw) as files:
         own = TABLE in files or SHEET in files
         table, faults = _from_table(files, p) if own else _from_headers(files, p)
@@ -140,7 +146,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         kept = _label_tables.there(DATABASE, one_rhythm(table), files, p.partial)
         _tell(table, kept, own)
         for row, tenth in zip(_label_tables.rows(kept), _label_tables.tenths(len(kept)), strict=True):
-            yield or_fault(_read, _of_csv if own else _of_header, row, tenth, files, p)
+            yield partial(_read, _of_csv if own else _of_header, row, tenth, files, p)
 
 
 def one_rhythm(table: pd.DataFrame) -> pd.DataFrame:

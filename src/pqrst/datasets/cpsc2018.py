@@ -20,6 +20,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record, or_fault
+from pqrst.arrays import Reading, Record, taken
 from pqrst.console import log
 from pqrst.datasets import _challenge_files, _floats12, _label_tables, _mat5, _record_lists, _wfdb12
 from pqrst.datasets._person import person
@@ -59,7 +60,7 @@ CODES: Mapping[str, int] = {
 PUBLISHED_ROWS = 6877
 PUBLISHED: Mapping[str, int] = dict(zip(CLASSES, (918, 976, 686, 179, 1533, 532, 607, 784, 185), strict=True))
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings of one label in the order of the table; one that cannot be read is given as its fault."""
+    return map(taken, readings(raw, p))
+
+
+def readings(raw: Path, p: Params) -> Iterator[Reading | RecordError]:
+    """List the same recordings, each to be read before the next is asked for."""
     with packs.open_all(raw) as files:
         own = REFERENCE in files
         table, faults = _from_table(files) if own else _from_headers(files)
@@ -96,7 +102,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         _tell(table, kept)
         kept = _label_tables.there(DATABASE, kept, files, p.partial)
         for row, tenth in zip(_label_tables.rows(kept), _label_tables.tenths(len(kept)), strict=True):
-            yield or_fault(_of_struct if own else _of_header, row, tenth, files)
+            yield partial(_of_struct if own else _of_header, row, tenth, files)
 
 
 def one_label(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import LabelTask, Record, or_fault
+from pqrst.arrays import LabelTask, Reading, Record, taken
 from pqrst.console import log
 from pqrst.datasets import _label_tables, _wfdb12
 from pqrst.datasets._person import person
@@ -78,7 +79,7 @@ LABEL_TASKS: Mapping[str, LabelTask] = {
     "likelihood": LabelTask({code: (code,) for code in CLASSES if code not in WITHOUT_LIKELIHOOD}, least=2),
 }
 
-__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "records"]
+__all__ = ["CLASSES", "LABEL_TASKS", "TASK", "Params", "fetch", "labels", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the recordings in the order of their numbers; one that cannot be read is given as its fault."""
+    return map(taken, readings(raw, p))
+
+
+def readings(raw: Path, p: Params) -> Iterator[Reading]:
+    """List the same recordings, each to be read before the next is asked for."""
     absent = 0
     with packs.open_all(raw) as files:
         table = _ordered(_label_tables.load(DATABASE, files, TABLE, COLUMNS, OTHERS))
@@ -124,7 +130,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
             if p.partial and not _lies_in(files, row[f"filename_{ENDINGS[p.rate]}"]):
                 absent += 1
                 continue
-            yield or_fault(_record, row, files, p)
+            yield partial(_record, row, files, p)
         if absent:
             log.info("ptbxl: %s of %s recordings are not there at %s Hz", absent, len(table), p.rate)
 

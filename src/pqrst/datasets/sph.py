@@ -22,6 +22,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import Record, or_fault
+from pqrst.arrays import Reading, Record, taken
 from pqrst.console import log
 from pqrst.datasets import _floats12, _label_tables, _record_lists, _wfdb12
 from pqrst.datasets._person import person
@@ -55,7 +56,7 @@ CLASSES = tuple(PUBLISHED)
 PLACES = {code: place for place, code in enumerate(CLASSES)}
 RARE = ("80", "54", "51", "83", "102", "88", "140", "31", "152")  # what the second variant leaves out
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ def fetch(base: str | None, dest: Path, scratch: Path, p: Params) -> dict[str, A
 
 def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
     """Give the kept recordings in the order of the table; one that cannot be read is given as its fault."""
+    return map(taken, readings(raw, p))
+
+
+def readings(raw: Path, p: Params) -> Iterator[Reading]:
+    """List the same recordings, each to be read before the next is asked for."""
     with packs.open_all(raw) as files:
         table = _label_tables.load(DATABASE, files, TABLE, COLUMNS)
         _tell(table)
@@ -92,7 +98,7 @@ def records(raw: Path, p: Params) -> Iterator[Record | RecordError]:
         chosen = chosen.assign(file=[found.get(f"{name}.h5", f"{FOLDER}/{name}.h5") for name in chosen["ECG_ID"]])
         chosen = _label_tables.there(DATABASE, chosen, files, p.partial)
         for row, folds in zip(_label_tables.rows(chosen), memberships(chosen), strict=True):
-            yield or_fault(_record, row, folds, files)
+            yield partial(_record, row, folds, files)
 
 
 def one_code(table: pd.DataFrame) -> pd.DataFrame:
