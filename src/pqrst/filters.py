@@ -1,6 +1,7 @@
 """Filters of whole recordings, applied before they are cut."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -15,11 +16,18 @@ def band_pass(signal: np.ndarray, fs: float, band: tuple[float, float], order: i
 
     Nothing moves in time. `band` is in Hz, its upper edge below half the rate.
     """
-    from scipy.signal import butter, sosfiltfilt  # noqa: PLC0415 (costs a second, and most stages filter nothing)
+    from scipy.signal import sosfiltfilt  # noqa: PLC0415 (costs a second, and most stages filter nothing)
 
-    sections = butter(order, band, btype="bandpass", fs=fs, output="sos")
     # float64: an edge of 0.5 Hz lies so near to zero that float32 would ring
-    return np.asarray(sosfiltfilt(sections, signal.astype(np.float64), axis=-1, padlen=settles(order)), np.float32)
+    made = sosfiltfilt(_sections(fs, band, order), signal.astype(np.float64), axis=-1, padlen=settles(order))
+    return np.asarray(made, np.float32)
+
+
+@cache  # to design it takes longer than to filter ten seconds
+def _sections(fs: float, band: tuple[float, float], order: int) -> np.ndarray:
+    from scipy.signal import butter  # noqa: PLC0415 (likewise)
+
+    return np.asarray(butter(order, band, btype="bandpass", fs=fs, output="sos"))
 
 
 def resampled(signal: np.ndarray, have: float, want: float) -> np.ndarray:
