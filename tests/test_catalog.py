@@ -112,7 +112,7 @@ def test_an_unknown_name_gets_the_nearest(kind, name, path, message):
 @pytest.mark.parametrize(
     ("kind", "name", "files"),
     [
-        ("models", "vit", ["models/vit.py"]),
+        ("frontends", "icwa", ["frontends/icwa.py"]),
         ("models", "simple_cnn", ["models/_blocks.py", "models/simple_cnn.py"]),
         ("losses", "iwl", ["losses/_weighting.py", "losses/iwl.py"]),
         ("made_up", "mitdb", ["made_up/_files.py", "made_up/_two_leads.py", "made_up/mitdb.py"]),
