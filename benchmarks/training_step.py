@@ -102,8 +102,13 @@ def ours(subject: Subject) -> nn.Module:
 
 
 def our_pass(subject: Subject, precision: str) -> Pass:
-    """Make the pass that `training` takes over resident rows."""
+    """Make our pass in a process that is set up for it."""
     training.prepare_process(threads=1)
+    return learner_pass(subject, precision)
+
+
+def learner_pass(subject: Subject, precision: str) -> Pass:
+    """Make the pass that `training` takes over resident rows."""
     x, y = subject.data()
     run = next(iter(resolver.resolve(params.load(ROOT / "params.yaml"))["simple_cnn"]))
     settings = replace(run.train, batch_size=subject.batch, precision=precision, device="cpu", optimizer="adamw")
