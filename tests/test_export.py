@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import toys
-from pqrst import catalog, estimators, export, exported, predictors
+from pqrst import catalog, estimators, export, exported, networks, predictors
 from pqrst.decisions import Calibration
 from pqrst.errors import DataError
 from pqrst.inference import Crop
@@ -65,7 +66,7 @@ def test_the_file_gives_what_the_network_gives(tmp_path, name, task, standardise
     given = {"rows": rows()} | ({"side": side} if predictor.contract.side else {})
     inside = loaded.session.run(["probabilities"], given)[0]  # what a program without this project reads
     assert np.abs(inside - predictor.probabilities(rows(), beside)).max() < 1e-6
-    assert export.parity(predictor, loaded)[0] < 1e-6
+    assert export.parity(predictor, loaded) < 1e-6
 
 
 @pytest.mark.parametrize("standardise", [BY_ROW, Standardisation("none")])
@@ -78,7 +79,40 @@ def test_stored_steps_go_back_to_their_unit_inside_the_file(tmp_path, standardis
     loaded, steps = exported.load(tmp_path / "a.onnx"), np.rint(rows() * 200 + 1024)
     mv = ((steps - 1024) / 200).astype(np.float32)
     assert np.abs(loaded.probabilities(steps) - plain.probabilities(mv)).max() < 1e-5
-    assert export.parity(stored, loaded)[0] < 1e-6
+    assert export.parity(stored, loaded) < 1e-6
+
+
+def drawn(encoding):
+    """Build a small network over pictures that are drawn inside it."""
+    torch.manual_seed(0)
+    plan = SimpleNamespace(
+        model="picture_cnn", model_settings={}, frontend="", frontend_settings={}, encoding=encoding,
+        encoding_settings={"size": 32},
+    )  # fmt: skip
+    contract = replace(toys.CONTRACT, classes=("a", "b", "c"), input=replace(INPUT, shape=(1, 500)))
+    return predictors.NetworkPredictor(contract, networks.build(plan, (1, 500), 3, 100.0).eval())
+
+
+@pytest.mark.parametrize("encoding", ["gramian", "markov", "recurrence", "stacked_leads", "stft"])
+def test_pictures_are_drawn_alike_inside_the_file(tmp_path, encoding):
+    """Keep all that an encoding does to a signal, a spectrogram's floor of 1e-8 included."""
+    predictor = drawn(encoding)
+    assert export.write(predictor, tmp_path / "a.onnx") < 1e-6
+
+
+def test_what_onnx_cannot_say_is_one_line(tmp_path):
+    """Refuse a transform that the format has no word for, and leave no file."""
+    with pytest.raises(DataError, match=r"no ONNX form .*serve its folder"):
+        export.write(drawn("cwt"), tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_differs_is_not_left(tmp_path, monkeypatch):
+    """Compare before the file gets its name."""
+    monkeypatch.setattr(export, "parity", lambda *_: 0.01)
+    with pytest.raises(DataError, match=r"differs by 1\.0e-02"):
+        export.write(made("simple_cnn"), tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_contract_travels_in_the_file(tmp_path):

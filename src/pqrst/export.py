@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pqrst import exported
 from pqrst.contracts import Contract
 from pqrst.errors import DataError
 from pqrst.exported import KEY
@@ -25,6 +27,7 @@ from pqrst.standardisation import encoded, standardise
 
 OPSET = 20
 PARITY_ROWS = 16
+ALIKE = 1e-4  # of probabilities: rounding, and no more
 
 
 class Exported(nn.Module):
@@ -43,28 +46,47 @@ class Exported(nn.Module):
         return logits, torch.softmax(warm, dim=1) if self.contract.task == "single" else torch.sigmoid(warm)
 
 
-def write(predictor: Predictor, file: Path) -> None:
-    """Write a network as ONNX; the file appears whole or not at all."""
+def write(predictor: Predictor, file: Path) -> float:
+    """Write a network as ONNX, and give the farthest that its probabilities lie from torch's; a file that differs is not left."""
     if not isinstance(predictor, NetworkPredictor):
         raise DataError(f"run {predictor.contract.run} is no network, so it has no ONNX form; export another run")
+    program = _program(predictor)
+    program.model.metadata_props[KEY] = json.dumps(asdict(predictor.contract))
+    partial = file.with_name(file.name + ".partial")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        program.save(partial)
+        difference = parity(predictor, exported.load(partial))
+        if not difference <= ALIKE:
+            raise DataError(
+                f"run {predictor.contract.run}: its ONNX form differs by {difference:.1e}; serve its folder"
+            )
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return difference
+
+
+def _program(predictor: NetworkPredictor) -> Any:
     contract = predictor.contract
     shapes = [contract.input.shape, *([(len(contract.side),)] if contract.side else [])]
     names = ["rows", "side"][: len(shapes)]
     inputs = tuple(torch.randn(2, *shape) for shape in shapes)
     count = torch.export.Dim("windows", min=1)
     wrapped = Exported(predictor.model.cpu().eval(), contract)
-    with _quiet():
-        program = torch.onnx.export(
-            wrapped, inputs, dynamo=True, opset_version=OPSET, input_names=names, output_names=["logits", "probabilities"],
-            dynamic_shapes=tuple({0: count} for _ in shapes), verbose=False,
-        )  # fmt: skip
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                wrapped, inputs, dynamo=True, opset_version=OPSET, input_names=names, output_names=["logits", "probabilities"],
+                dynamic_shapes=tuple({0: count} for _ in shapes), verbose=False,
+                optimize=False,  # torch's own pass takes 1e-8, the floor of a spectrogram, for nothing and leaves it out
+            )  # fmt: skip
+    except torch.onnx.OnnxExporterError as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:100]
+        raise DataError(f"run {contract.run} has no ONNX form ({reason}); serve its folder") from None
     if program is None:
         raise DataError(f"run {contract.run}: torch gave no ONNX program; name this as a fault of the project")
-    program.model.metadata_props[KEY] = json.dumps(asdict(contract))
-    partial = file.with_name(file.name + ".partial")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    program.save(partial)
-    partial.replace(file)
+    return program
 
 
 @contextmanager
@@ -81,12 +103,12 @@ def _quiet() -> Iterator[None]:
         told.setLevel(level)
 
 
-def parity(one: Predictor, other: Predictor) -> tuple[float, int]:
-    """Give the largest difference of two predictors' probabilities over made-up windows, and how many there were."""
+def parity(one: Predictor, other: Predictor) -> float:
+    """Give the largest difference of two predictors' probabilities over made-up windows."""
     rng = np.random.default_rng(0)
     shape = (PARITY_ROWS, *one.contract.input.shape)
     smooth = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as an ECG, and as large
     rows = encoded(torch.from_numpy(smooth), one.contract.input.steps).numpy()
     side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
     found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
-    return float(np.abs(found[0] - found[1]).max()), PARITY_ROWS
+    return float(np.abs(found[0] - found[1]).max())

@@ -73,11 +73,9 @@ def density(x: Tensor, fs: float, p: Params) -> Tensor:
     windows = windows - windows.mean(dim=-1, keepdim=True)
     spectrum = torch.fft.rfft(windows * weight)[..., : _kept(length, fs, p.limit)]
     power = (spectrum.real.square() + spectrum.imag.square()) / (fs * weight.square().sum())
-    sides = power.new_full(power.shape[-1:], 2)  # a frequency and its negative, but 0 and half the sampling rate
-    sides[0] = 1
-    if length == 2 * (len(sides) - 1):
-        sides[-1] = 1
-    return (power * sides).mT
+    # a frequency and its negative, but 0 and half the sampling rate
+    sides = [1 if place == 0 or 2 * place == length else 2 for place in range(power.shape[-1])]
+    return (power * torch.tensor(sides).to(power)).mT
 
 
 def _kept(length: int, fs: float, limit: float) -> int:
