@@ -30,7 +30,7 @@ from pqrst.made_up import _wfdb
 from pqrst.made_up import mitdb as made_up
 from pqrst.resolved import Segment
 
-ROOT, ROUNDS = Path(__file__).resolve().parents[1], 5
+ROOT, ROUNDS = Path(__file__).resolve().parents[1], 3
 RECORDINGS, MINUTES = 8, 30.0  # of MIT-BIH
 PATIENTS, RATE, SECONDS = 800, 500, 10  # of twelve leads
 SCRIPT = f"a script of wfdb {version('wfdb')} and scipy {version('scipy')}"
