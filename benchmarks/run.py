@@ -24,12 +24,12 @@ HEADINGS = ("subject", "peer", "its", "ours", "ratio", "spread", "floor · goal"
 
 def cells(row: Row) -> list[str]:
     """Lay out one subject: medians of both sides, and the median, lowest and highest of the paired ratios."""
-    asked = " · ".join(f"{ratio:g}×" for ratio in (row.floor, row.goal) if ratio is not None)
+    asked = " · ".join(f"{ratio:.3g}×" for ratio in (row.floor, row.goal) if ratio is not None)
     if not row.pairs:
         return [row.subject, row.peer, "", "", "", "", asked, row.share]
     theirs, ours = (statistics.median(side) for side in zip(*row.pairs, strict=True))
     reached = f"{row.ratio:.3g}×"
-    if row.floor is not None and row.ratio < row.floor:
+    if row.floor is not None and row.ratio < 0.999 * row.floor:  # a file has a header
         reached += " (below the floor)"
     spread = f"{min(row.ratios):.3g} to {max(row.ratios):.3g}"
     return [row.subject, row.peer, shown(theirs, row.unit), shown(ours, row.unit), reached, spread, asked, row.share]

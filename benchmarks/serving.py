@@ -88,21 +88,19 @@ def raw_bodies(run: Path, file: Path) -> Iterator[Row]:
             told = sent(client, AT, signal)["windows"][0]["probabilities"]
             assert np.abs(np.array(told) - expected).max() < 1e-5
             call()
-            pairs = [
-                (computed(os.getpid(), call), computed(process.pid, partial(sent, client, AT, signal)))
-                for _ in range(RAW)
-            ]
-        subject = (
-            f"request, one window of 10 s, raw body, {'run' if place == run else 'ONNX file'}, the server's CPU time"
-        )
-        yield Row(subject, peer, pairs, 1 / 1.3, 1 / 1.15)
+            send = partial(sent, client, AT, signal)
+            found = [(timed(os.getpid(), call), timed(process.pid, send)) for _ in range(RAW)]
+        subject = f"request, one window of 10 s, raw body, {'run' if place == run else 'ONNX file'}"
+        for number, what in enumerate(("wall time", "CPU time of the server")):
+            pairs = [(bare[number], served[number]) for bare, served in found]
+            yield Row(f"{subject}, {what}", peer, pairs, 1 / 1.3, 1 / 1.15)
 
 
-def computed(process: int, call: Callable[[], object]) -> float:
-    """Give the CPU seconds that all threads of a process take while something is called."""
-    began = on_cpu(process)
+def timed(process: int, call: Callable[[], object]) -> tuple[float, float]:
+    """Give the seconds by the clock, and the CPU seconds that all threads of a process take, while something is called."""
+    began, started = on_cpu(process), time.perf_counter()
     call()
-    return on_cpu(process) - began
+    return time.perf_counter() - started, on_cpu(process) - began
 
 
 def on_cpu(process: int) -> float:
@@ -130,11 +128,10 @@ def sent(client: httpx2.Client, address: str, signal: np.ndarray) -> dict:
 def starts(what: str, run: Path, file: Path) -> Iterator[Row]:
     """Start each server anew, and read its CPU time and its largest memory when its first answer has come."""
     found = [(until_answer(run), until_answer(file)) for _ in range(STARTS)]
-    for place, (unit, floor, goal) in enumerate((("CPU time", 2.0, 2.5), ("peak memory in GB", 2.5, 1 / 0.3))):
+    for place, (unit, floor, goal) in enumerate((("CPU time", 2.0, 2.5), ("peak memory", 2.5, 1 / 0.3))):
         pairs = [(theirs[place], ours[place]) for theirs, ours in found]
-        yield Row(
-            f"server of an ONNX file until its first answer, {what}, {unit}", f"the same on {TORCH}", pairs, floor, goal
-        )
+        subject = f"server of an ONNX file until its first answer, {what}, {unit}"
+        yield Row(subject, f"the same on {TORCH}", pairs, floor, goal, unit="GB" if place else "s")
 
 
 def until_answer(model: Path) -> tuple[float, float]:

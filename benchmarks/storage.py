@@ -63,8 +63,8 @@ def size(folder: Path, bundle: arrays.Bundle) -> Row:
     assert np.array_equal(np.rint(in_mv * gain + zero), bundle.x)
     np.save(folder / "float32.npy", in_mv)
     theirs, own = (path.stat().st_size / 1e6 for path in (folder / "float32.npy", folder / STEPS / "x.npy"))
-    subject = f"size of {len(in_mv):,} beats of {' × '.join(map(str, in_mv.shape[1:]))} in steps, lossless, in MB"
-    return Row(subject, "float32 .npy", [(theirs, own)], 2, 2)
+    subject = f"size of {len(in_mv):,} beats of {' × '.join(map(str, in_mv.shape[1:]))} in steps, lossless"
+    return Row(subject, "float32 .npy", [(theirs, own)], 2, 2, unit="MB")
 
 
 def loading(folder: Path, bundle: arrays.Bundle, what: str) -> Row:
