@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache, partial
 
 import httpx2
 import numpy as np
@@ -44,7 +45,7 @@ def listening(app):
 def address(untrained_attention):
     """Serve an untrained network over windows of 10 s, with the examples that the command line makes."""
     predictor = artifact.load(untrained_attention(3600, 1800))
-    with listening(build(predictor, run.examples(predictor.contract), Limits(megabytes=20))) as where:
+    with listening(build(predictor, cache(partial(run.examples, predictor.contract)), Limits(megabytes=20))) as where:
         yield where
 
 
