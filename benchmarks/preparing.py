@@ -7,7 +7,6 @@ downloaded, its first recordings. Twelve leads as the Challenge's system takes t
 """
 
 import os
-import resource
 import shutil
 import statistics
 import sys
@@ -23,7 +22,7 @@ import wfdb
 from scipy.signal import butter, sosfiltfilt
 
 from _table import Row
-from _turns import pairs
+from _turns import cpu_seconds, pairs
 from pqrst import params, segmentation, workers
 from pqrst.datasets import challenge2021, mitdb
 from pqrst.made_up import _wfdb
@@ -80,8 +79,8 @@ def twelve(raw: Path) -> Iterator[Row]:
     )
     cores = workers.available(1)
     peer = "ours on one core"
-    spent = pairs(ROUNDS, partial(cpu_seconds, single), partial(cpu_seconds, own))
-    yield Row(f"{subject}, {cores} cores: CPU seconds of all processes", peer, spent)
+    worked = pairs(ROUNDS, partial(cpu_seconds, single), partial(cpu_seconds, own))
+    yield Row(f"{subject}, {cores} cores: CPU seconds of all processes", peer, worked)
     waited = pairs(ROUNDS, partial(wall_seconds, single), partial(wall_seconds, own))
     alone = workers.FIRST / PATIENTS
     most = f"at most {1 / (alone + (1 - alone) / cores):.2f}: the first {workers.FIRST} are prepared by one process"
@@ -150,18 +149,6 @@ def on_one_core(work: Callable[[], None]) -> None:
         work()
     finally:
         os.sched_setaffinity(0, allowed)
-
-
-def cpu_seconds(work: Callable[[], None]) -> float:
-    """Give the CPU seconds of this process and those that it starts."""
-    before = spent()
-    work()
-    return spent() - before
-
-
-def spent() -> float:
-    told = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in told)
 
 
 def wall_seconds(work: Callable[[], None]) -> float:

@@ -3,15 +3,13 @@
 By the clock, so on a machine that does nothing else.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 
 import torch
 
 import training_step
+from _stages import measured
 from _table import Row
 from _turns import pairs
 from pqrst import training, workers
@@ -30,20 +28,7 @@ def measure() -> Iterator[Row]:
 
 def seconds(way: Callable[[int], None], cores: int) -> float:
     """Give the seconds by the clock that a fresh process takes once torch is loaded."""
-    context = get_context("spawn")
-    heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_timed, args=(way, cores, told))
-    process.start()
-    told.close()
-    found: float = heard.recv()
-    process.join()
-    return found
-
-
-def _timed(way: Callable[[int], None], cores: int, told: Connection) -> None:
-    started = time.perf_counter()
-    way(cores)
-    told.send(time.perf_counter() - started)
+    return measured(way, cores).seconds
 
 
 def together(cores: int) -> None:

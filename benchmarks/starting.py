@@ -5,15 +5,16 @@ checkout that was built: `python benchmarks/starting.py` in one measures it agai
 """
 
 import ast
-import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from _table import Row
+from _turns import cpu_seconds
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
@@ -49,10 +50,7 @@ def imports(stage: str) -> str:
 
 def cpu(command: Sequence[str], folder: Path = ROOT) -> float:
     """Run a command in a fresh process, and give its CPU seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_seconds(partial(subprocess.run, command, cwd=folder, check=True, capture_output=True))
 
 
 def nothing_to_do() -> Row:

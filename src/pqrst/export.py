@@ -47,15 +47,6 @@ class Exported(nn.Module):
         return logits, torch.softmax(warm, dim=1) if self.contract.task == "single" else torch.sigmoid(warm)
 
 
-class OneByOne(NetworkPredictor):
-    """The same network, whose rounding differs because it sees one row at a time."""
-
-    def part(self, rows: np.ndarray, side: np.ndarray | None) -> np.ndarray:
-        """Give the logits of some rows."""
-        sides = [None] * len(rows) if side is None else [side[at : at + 1] for at in range(len(rows))]
-        return np.concatenate([super(OneByOne, self).part(rows[at : at + 1], sides[at]) for at in range(len(rows))])
-
-
 def write(predictor: Predictor, file: Path) -> float:
     """Write a network as ONNX, and give the farthest that its probabilities lie from torch's; a file that differs is not left."""
     if not isinstance(predictor, NetworkPredictor):
@@ -67,7 +58,7 @@ def write(predictor: Predictor, file: Path) -> float:
     try:
         program.save(partial)
         difference = parity(predictor, exported.load(partial))
-        if not difference <= max(ALIKE, AMPLIFIED * parity(predictor, OneByOne(predictor.contract, predictor.model))):
+        if not difference <= max(ALIKE, AMPLIFIED * rounding(predictor)):
             raise DataError(
                 f"run {predictor.contract.run}: its ONNX form differs by {difference:.1e}; serve its folder"
             )
@@ -115,10 +106,21 @@ def _quiet() -> Iterator[None]:
 
 def parity(one: Predictor, other: Predictor) -> float:
     """Give the largest difference of two predictors' probabilities over made-up windows."""
+    rows, side = made_up(one.contract)
+    return float(np.abs(one.probabilities(rows, side) - other.probabilities(rows, side)).max())
+
+
+def rounding(predictor: Predictor) -> float:
+    """Give how far a predictor's own probabilities move where it is asked window by window."""
+    rows, side = made_up(predictor.contract)
+    single = [slice(at, at + 1) for at in range(len(rows))]
+    alone = [predictor.probabilities(rows[at], None if side is None else side[at]) for at in single]
+    return float(np.abs(predictor.probabilities(rows, side) - np.concatenate(alone)).max())
+
+
+def made_up(contract: Contract) -> tuple[np.ndarray, np.ndarray | None]:
+    """Make windows as smooth as an ECG, and as large, and the numbers beside them where the run takes any."""
     rng = np.random.default_rng(0)
-    shape = (PARITY_ROWS, *one.contract.input.shape)
-    smooth = np.cumsum(rng.normal(0, 0.05, shape), axis=-1).astype(np.float32)  # as an ECG, and as large
-    rows = encoded(torch.from_numpy(smooth), one.contract.input.steps).numpy()
-    side = rng.normal(size=(PARITY_ROWS, len(one.contract.input.side))).astype(np.float32)
-    found = [predictor.probabilities(rows, side if one.contract.side else None) for predictor in (one, other)]
-    return float(np.abs(found[0] - found[1]).max())
+    smooth = np.cumsum(rng.normal(0, 0.05, (PARITY_ROWS, *contract.input.shape)), axis=-1).astype(np.float32)
+    side = rng.normal(size=(PARITY_ROWS, len(contract.input.side))).astype(np.float32)
+    return encoded(torch.from_numpy(smooth), contract.input.steps).numpy(), side if contract.side else None
