@@ -5,12 +5,13 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 # A queued experiment runs in a copy of the checkout, where an editable install would import the code it was not queued with.
 sys.path.insert(0, str(ROOT / "src"))
 
-from pqrst import console  # noqa: E402
+from pqrst import console, disk  # noqa: E402
 from pqrst.errors import PqrstError  # noqa: E402
 
 EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
@@ -36,8 +37,17 @@ def run(main: Callable[..., None]) -> None:
         required = {"required": True} if flag.startswith("--") else {}
         parser.add_argument(flag, type=str if parameter.annotation is str else Path, **kind, **required)  # type: ignore[arg-type]
     console.setup()
+    given = vars(parser.parse_args())
     try:
-        main(**vars(parser.parse_args()))
+        main(**given)
     except PqrstError as error:
-        console.log.error("%s: %s", Path(sys.argv[0]).stem, error)
-        sys.exit(1)
+        _refuse(str(error))
+    except OSError as error:
+        if error.errno not in disk.MACHINE:
+            raise
+        _refuse(disk.line(error.filename or given.get("out", "its output"), error))
+
+
+def _refuse(line: str) -> NoReturn:
+    console.log.error("%s: %s", Path(sys.argv[0]).stem, line)
+    sys.exit(1)

@@ -11,7 +11,8 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from pqrst.errors import PqrstError, SettingsError
+from pqrst import disk
+from pqrst.errors import DataError, PqrstError, SettingsError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST = 256  # items of a list that one process works on alone: fewer are done before others have begun
@@ -57,8 +58,7 @@ def _watch(crew: Sequence[multiprocessing.process.BaseProcess], heard: Connectio
             one = left.pop(sentinel)  # type: ignore[arg-type]
             one.join()
             if one.exitcode:
-                fault = heard.recv() if heard.poll() else ""
-                raise SettingsError(fault) if fault else RuntimeError(f"a worker ended with status {one.exitcode}")
+                raise heard.recv() if heard.poll() else _lost(one.exitcode)
 
 
 def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[int]", told: Connection) -> None:
@@ -71,7 +71,12 @@ def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[
         try:
             jobs[mine]()
         except PqrstError as error:
-            told.send(str(error))
+            told.send(SettingsError(str(error)))
+            raise SystemExit(1) from None
+        except OSError as error:
+            if error.errno not in disk.MACHINE:
+                raise
+            told.send(error)
             raise SystemExit(1) from None
 
 
@@ -124,8 +129,15 @@ def _share(
                 told.send(done)
                 done = []
         told.send(done)
-    except PqrstError as error:
+    except (PqrstError, OSError) as error:
         told.send(error)
+
+
+def _lost(status: int) -> Exception:
+    """Say how a worker ended that said nothing itself."""
+    if status >= 0:
+        return RuntimeError(f"a worker ended with status {status}")
+    return DataError(f"the system ended a worker by signal {-status}; is there memory for so many? run again")
 
 
 def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[Any]:
@@ -133,8 +145,8 @@ def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[A
         found = heard.recv()
     except EOFError:
         one.join()
-        raise RuntimeError(f"a worker ended with status {one.exitcode}") from None
-    if isinstance(found, PqrstError):
+        raise _lost(one.exitcode or 0) from None
+    if isinstance(found, Exception):
         raise found
     return list(found)
 
