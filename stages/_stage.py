@@ -1,9 +1,11 @@
 """The one door of a stage: flags, logging, and errors as one line."""
 
 import argparse
+import hashlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A queued experiment runs in a copy of the checkout, where an editable install would import the code it was not queued with.
 sys.path.insert(0, str(ROOT / "src"))
 
-from pqrst import console, disk  # noqa: E402
+from pqrst import console, disk, locks  # noqa: E402
 from pqrst.errors import PqrstError  # noqa: E402
 
 EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
@@ -38,14 +40,24 @@ def run(main: Callable[..., None]) -> None:
         parser.add_argument(flag, type=str if parameter.annotation is str else Path, **kind, **required)  # type: ignore[arg-type]
     console.setup()
     given = vars(parser.parse_args())
+    out = given["out" if "out" in given else "markdown"]
     try:
-        main(**given)
+        with _alone(out):
+            main(**given)
     except PqrstError as error:
         _refuse(str(error))
     except OSError as error:
         if error.errno not in disk.MACHINE:
             raise
-        _refuse(disk.line(error.filename or given.get("out", "its output"), error))
+        _refuse(disk.line(error.filename or out, error))
+
+
+def _alone(out: Path) -> AbstractContextManager[None]:
+    """Let no other process write an output meanwhile: a stage may outlive the `dvc repro` that started it."""
+    room = scratch() / "stages"
+    room.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]
+    return locks.alone(room / f"{name}.lock", f"another process writes {out}")
 
 
 def _refuse(line: str) -> NoReturn:

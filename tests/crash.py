@@ -1,26 +1,39 @@
 """Kill the stages of the pipeline in miniature, run them again, and hold what comes out against an undisturbed run.
 
-    python tests/crash.py [--kills 200] [--seed 0] [--every]        (`make crash`)
+    python tests/crash.py [--kills 200] [--seed 0] [--every] [--jobs 2]        (`make crash`)
 
 Kills are shared out among the stages. Of a stage's kills half come before one of its operations on files, spread evenly over
-them from the first to the last, half at an instant drawn over the time that it takes; every third spares the workers, which
-must see to themselves. `--every` kills before each single operation.
+them from the first to the last, half at an instant drawn over the time that it takes; every third of these spares the workers,
+which must see to themselves. A stage is killed one to three times in a row before it may end. `--every` kills before each single
+operation.
 """
 
 import argparse
+import math
+import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import miniature
 from faults import Fault, Nursery
 from miniature import Stage
 
+WHOLE = (
+    "resolve",
+    "download",
+    "segment",
+    "encode",
+    "split",
+)  # stages whose old output stands until the new one is whole
 FEW = 8  # recordings that a stage cuts by itself, so that workers cut the others
 
 
@@ -69,12 +82,13 @@ def build(folder, nursery):
 
 
 def plan(built, kills, draw):
-    """Share kills out among the stages, at least two each: (stage, fault)."""
-    share = max(2, -(-kills // len(built.stages)))
+    """Share kills out among the stages, more to the quick ones, at least four each: (stage, fault)."""
+    weights = {stage.name: built.seconds[stage.name] ** -0.5 for stage in built.stages}
     planned = []
     for stage in built.stages:
+        share = max(4, math.ceil(kills * weights[stage.name] / sum(weights.values())))
         last = built.operations[stage.name]
-        at = sorted({1 + round(place * (last - 1) / max(1, share // 2 - 1)) for place in range(share // 2)})
+        at = sorted({1 + round(place * (last - 1) / (share // 2 - 1)) for place in range(share // 2)})
         planned += [(stage, Fault(kill_at=number, few=FEW)) for number in at]
         for number in range(share - len(at)):
             after = draw.uniform(0.001, built.seconds[stage.name])
@@ -91,16 +105,75 @@ def everywhere(built):
     ]
 
 
-def survives(built, stage, fault, draw):
-    """Kill a stage and run it again; give whether it was killed in time, and what is wrong afterwards."""
+def survives(built, stage, faults, draw):
+    """Kill a stage by one fault after the other and run it again; give how often it was killed, and what is wrong at the end."""
     built.forget()
-    if draw.random() < 0.5:
-        built.clear(stage)
-    killed = built.nursery.run(built.folder, stage.command, fault)
-    if draw.random() < 0.5:
-        built.clear(stage)
-    again = built.nursery.run(built.folder, stage.command, Fault(few=FEW))
-    return killed.status == -9, [*_left(killed), *_left(again), *mended(built, stage, again)]
+    ended = []
+    for fault in (*faults, Fault(few=FEW)):
+        if draw.random() < 0.5:
+            built.clear(stage)
+        ended.append(built.nursery.run(built.folder, stage.command, fault))
+    killed = sum(one.status == -signal.SIGKILL for one in ended[:-1])
+    return killed, [*(line for one in ended for line in _left(one)), *mended(built, stage, ended[-1])]
+
+
+def faults_of(stage, last, size):
+    """Plan the other faults of a stage that does `last` operations on files and leaves a largest file of `size` bytes."""
+    places = sorted({1, max(1, last // 3), max(1, 2 * last // 3), last})
+    planned = [("full disk", Fault(refuse_from=number, few=FEW)) for number in places]
+    planned += [("read-only disk", Fault(refuse_from=number, error="EROFS", few=FEW)) for number in (1, last)]
+    planned += [("file too large", Fault(largest=max(1, size // part), few=FEW)) for part in (2, 20)]
+    return planned + [("clock", Fault(jump_at=max(1, last // 2), jump_days=days, few=FEW)) for days in (-365, 365)]
+
+
+def every_fault(built):
+    """List the other faults of every stage: (stage, kind, fault)."""
+    found = []
+    for stage in built.stages:
+        size = max((built.folder / name).stat().st_size for name in built.digests[stage.name])
+        found += [(stage, kind, fault) for kind, fault in faults_of(stage, built.operations[stage.name], size)]
+    return found
+
+
+def withstands(built, stage, kind, fault):
+    """Run a stage under a fault, and again without; give what is wrong: with the line, with what is left, with what comes out."""
+    built.forget()
+    ended = built.nursery.run(built.folder, stage.command, fault)
+    wrong = [] if kind == "clock" else refused(built, stage, ended)
+    if kind == "clock" and ended.status:
+        wrong.append(f"ended with {ended.status}: {ended.said[-2000:]}")
+    if kind != "clock" or ended.status:
+        ended = built.nursery.run(built.folder, stage.command, Fault(few=FEW))
+    return [*wrong, *_left(ended), *mended(built, stage, ended)]
+
+
+def refused(built, stage, ended):
+    """Tell what is wrong with how a stage refused to go on: one line, nothing beside the outputs, what was there still whole."""
+    lines = ended.said.strip().splitlines()
+    wrong = _left(ended)
+    if (
+        ended.status not in {0, 1}
+        or (ended.status and not lines[-1:][0].startswith(f"{stage.kind}: "))
+        or "Traceback" in ended.said
+    ):
+        wrong.append(f"no clear line, status {ended.status}: {ended.said[-3000:]}")
+    wrong += [f"left {name}" for name in sorted(miniature.places(built.folder) - built.places)]
+    if stage.kind in WHOLE and ended.status:
+        digests, _ = built.state(stage)
+        wrong += [f"lost or changed {name}" for name, digest in built.digests[stage.name].items()
+                  if digests.get(name) != digest and not name.endswith(miniature.UNSTEADY)]  # fmt: skip
+    return wrong
+
+
+def rows(planned, draw):
+    """Put kills of the same stage together that come in a row: (stage, faults)."""
+    found = []
+    for stage, fault in planned:
+        if found and found[-1][0] is stage and len(found[-1][1]) < found[-1][2]:
+            found[-1][1].append(fault)
+        else:
+            found.append((stage, [fault], draw.randint(1, 3)))
+    return [(stage, faults) for stage, faults, _ in found]
 
 
 def _left(ended):
@@ -114,7 +187,9 @@ def mended(built, stage, again):
     if again.status:
         return [f"the rerun ended with {again.status}: {again.said[-2000:]}"]
     digests, logs = built.state(stage)
-    names = digests.keys() | built.digests[stage.name].keys()
+    names = {
+        name for name in digests.keys() | built.digests[stage.name].keys() if not name.endswith(miniature.UNSTEADY)
+    }
     wrong = [f"differs {name}" for name in sorted(names) if digests.get(name) != built.digests[stage.name].get(name)]
     wrong += [f"log {name}" for name in sorted(set(logs) ^ set(built.logs[stage.name]))]
     wrong += [f"stray or lost {name}" for name in sorted(miniature.places(built.folder) ^ built.places)]
@@ -122,32 +197,61 @@ def mended(built, stage, again):
     return wrong + [f"stray {path.relative_to(built.folder)}" for path in sorted(partial)]
 
 
-def main():
-    """Kill, run again, compare, and print a line a stage."""
+def copied(built, folder, nursery):
+    """Give the same pipeline in a folder of its own."""
+    shutil.copytree(built.folder, folder)
+    return replace(built, folder=folder, nursery=nursery)
+
+
+def work(built, line, draw, count, wrong):
+    """Take one row of kills, or one other fault, after the other, and print a line each."""
+    for number, (stage, kind, faults) in line:
+        if kind == "kill":
+            times, found = survives(built, stage, faults, draw)
+        else:
+            times, found = 1, withstands(built, stage, kind, faults)
+        count[f"{kind}, {stage.kind}"] += times
+        wrong += found
+        told = [f"{number} {stage.name}: {kind} {times}", *(f"  {one} ({faults})" for one in found)]
+        sys.stdout.write("\n".join(told) + "\n")
+        sys.stdout.flush()
+
+
+def asked():
+    """Read the flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--every", action="store_true")
+    parser.add_argument("--faults", action="store_true", help="faults of disk and clock in place of kills")
     parser.add_argument("--only", default="", help="stages whose name begins with this")
-    given = parser.parse_args()
-    draw, started = random.Random(given.seed), time.monotonic()
-    tried, killed, wrong = Counter(), Counter(), []
-    with tempfile.TemporaryDirectory() as room, Nursery() as nursery:
-        built = build(Path(room), nursery)
-        planned = everywhere(built) if given.every else plan(built, given.kills, draw)
-        for stage, fault in planned:
-            if not stage.name.startswith(given.only):
-                continue
-            in_time, found = survives(built, stage, fault, draw)
-            tried[stage.kind] += 1
-            killed[stage.kind] += in_time
-            wrong += [f"{stage.name}, {fault}: {one}" for one in found]
-            for one in found:
-                sys.stdout.write(f"{stage.name}, {fault}: {one}\n")
-                sys.stdout.flush()
-    for kind, count in tried.items():
-        sys.stdout.write(f"{kind:9} {count:5} runs disturbed, {killed[kind]:5} killed before their end\n")
-    sys.stdout.write(f"{sum(killed.values())} kills, {len(wrong)} faults, {time.monotonic() - started:.0f} s\n")
+    return parser.parse_args()
+
+
+def main():
+    """Kill, run again, compare, and print a line a stage."""
+    given, started = asked(), time.monotonic()
+    draw, count, wrong = random.Random(given.seed), Counter(), []
+    with ExitStack() as stack:
+        room = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        nurseries = [stack.enter_context(Nursery()) for _ in range(given.jobs)]
+        built = build(room / "built", nurseries[0])
+        kills = everywhere(built) if given.every else plan(built, given.kills, draw)
+        planned = every_fault(built) if given.faults else [(stage, "kill", row) for stage, row in rows(kills, draw)]
+        wanted = [one for one in planned if one[0].name.startswith(given.only)]
+        draw.shuffle(wanted)
+        line = iter(list(enumerate(wanted, 1)))  # hands each out once, whoever asks
+        with ThreadPoolExecutor(given.jobs) as pool:
+            crew = [
+                pool.submit(work, copied(built, room / f"copy-{number}", one), line, draw, count, wrong)
+                for number, one in enumerate(nurseries)
+            ]
+            for worker in as_completed(crew):
+                worker.result()
+    for kind, times in sorted(count.items()):
+        sys.stdout.write(f"{kind:25} {times:5}\n")
+    sys.stdout.write(f"{count.total()} in all, {len(wrong)} things wrong, {time.monotonic() - started:.0f} s\n")
     return bool(wrong)
 
 

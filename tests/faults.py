@@ -198,7 +198,7 @@ def _install(fault, folder, count):
             time.sleep(60)  # a worker: the signal is on its way
         if now == fault.jump_at:
             clock.offset += fault.jump_days * DAY
-        refused = errno.errorcode and fault.refuse_from and now >= fault.refuse_from
+        refused = 0 < fault.refuse_from <= now
         if refused and (fault.error != "ENOSPC" or event in GROWING):
             number = getattr(errno, fault.error)
             raise OSError(number, os.strerror(number), str(arguments[0]))

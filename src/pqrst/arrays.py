@@ -277,7 +277,7 @@ class Writer:
 def read_meta(folder: Path) -> Meta:
     """Read what a Bundle says of itself."""
     try:
-        given = json.loads((folder / "meta.json").read_text())
+        given = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
     except ValueError:

@@ -95,7 +95,7 @@ class _Transfer:
 
     def _grow(self, link: Link, name: str, part: Path) -> None:
         start, label = part.stat().st_size if part.exists() else 0, part.with_suffix(".tag")
-        tag = label.read_text() if label.exists() else ""
+        tag = label.read_text(encoding="utf-8") if label.exists() else ""
         # without tag and checksum nothing would tell that the rest belongs to another edition of the file
         body = link.open(name, start if tag or name in self.sums else 0, tag)
         if not body.framed and name not in self.sums:
@@ -104,7 +104,7 @@ class _Transfer:
         try:
             with written(part, body.size and body.size - size), part.open("ab") as file:
                 file.truncate(size)
-                label.write_text(body.tag)
+                label.write_text(body.tag, encoding="utf-8")
                 for data in body.chunks:
                     file.write(data)
                     size += len(data)

@@ -11,7 +11,7 @@ from pqrst.console import log
 @contextmanager
 def alone(file: Path, told: str) -> Iterator[None]:
     """Hold a file's lock; say what is told where another process holds it, and wait for that one."""
-    with file.open("w") as held:
+    with file.open("wb") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -164,7 +164,7 @@ def read(folder: Path) -> Sides:
     """Read what `write` wrote."""
     if not (folder / "split.json").exists() or not (folder / "sides.npy").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
-    told = json.loads((folder / "split.json").read_text())
+    told = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     if missing := {field.name for field in fields(Split)} - set(told):
         raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), told)

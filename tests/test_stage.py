@@ -1,0 +1,85 @@
+"""The door of the stages: what the machine refuses is one line, and two stages never write one output at once."""
+
+import errno
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+STAGES = Path(__file__).parents[1] / "stages"
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Give a function that starts a stage of the given body, in a checkout of its own."""
+    for name in ("stages", "src"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "src/pqrst").symlink_to(STAGES.parent / "src" / "pqrst")
+    (tmp_path / "stages/_stage.py").write_bytes((STAGES / "_stage.py").read_bytes())
+
+    def start(body, name="thing", out="out"):
+        lines = textwrap.indent(textwrap.dedent(body), "    ")
+        script = f"import os, sys, time\nfrom pathlib import Path\nimport _stage\ndef main(*, out: Path) -> None:\n{lines}\n_stage.run(main)\n"
+        (tmp_path / "stages" / f"{name}.py").write_text(script)
+        command = [sys.executable, f"stages/{name}.py", "--out", out]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.ENOSPC, "thing: out: the disk is full, more bytes are needed, "),
+        (errno.EROFS, "thing: out: cannot be written (Read-only file system); check the folder's rights"),
+        (errno.EACCES, "thing: out: cannot be written (Permission denied); check the folder's rights"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(stage, number, line):
+    """Name the output where the system names no file."""
+    refused = stage(f"raise OSError({number}, os.strerror({number}))")
+    said = refused.communicate()[1]
+    assert (refused.returncode, said.count("\n"), said[: len(line)]) == (1, 1, line)
+
+
+def test_a_fault_of_the_program_keeps_its_trace(stage):
+    """Hide no mistake of ours behind a line about the disk."""
+    assert "Traceback" in stage("open('nowhere')").communicate()[1]
+
+
+HELD = "out.mkdir()\nwhile not Path('go').exists(): time.sleep(0.02)\n(out / 'first').touch()"
+
+
+def test_one_output_is_written_by_one_process_at_a_time(stage, tmp_path):
+    """Wait, and say so, for a stage that outlived the command that started it; another output waits for nothing."""
+    first = stage(HELD)
+    wait_for((tmp_path / "out").exists)
+    other = stage("pass", name="other", out="elsewhere")
+    assert other.communicate()[1] == ""
+    second = stage("print(sorted(p.name for p in out.iterdir()), file=sys.stderr)", name="second")
+    assert second.stderr.readline() == "another process writes out; waiting for it\n"
+    assert first.poll() is None
+    (tmp_path / "go").touch()
+    assert second.communicate()[1] == "['first']\n"
+    first.communicate()
+
+
+def test_a_killed_stage_holds_nothing_up(stage, tmp_path):
+    """The system drops the lock of a process that died."""
+    first = stage(HELD)
+    wait_for((tmp_path / "out").exists)
+    first.kill()
+    first.communicate()
+    second = stage("pass", name="second")
+    assert second.communicate()[1] == ""
+    assert second.returncode == 0
+
+
+def wait_for(reached):
+    """Wait until something is so, 60 seconds at most."""
+    deadline = time.monotonic() + 60
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.02)
