@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A queued experiment runs in a copy of the checkout, where an editable install would import the code it was not queued with.
 sys.path.insert(0, str(ROOT / "src"))
 
-from pqrst import console, disk, locks  # noqa: E402
+from pqrst import console, disk, processes  # noqa: E402
 from pqrst.errors import PqrstError  # noqa: E402
 
 EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
@@ -39,6 +40,8 @@ def run(main: Callable[..., None]) -> None:
         required = {"required": True} if flag.startswith("--") else {}
         parser.add_argument(flag, type=str if parameter.annotation is str else Path, **kind, **required)  # type: ignore[arg-type]
     console.setup()
+    if "DVC_STAGE" in os.environ:
+        processes.die_with_parent()  # else a killed `dvc repro` leaves its stage at work, under the outputs of the next one
     given = vars(parser.parse_args())
     out = given["out" if "out" in given else "markdown"]
     try:
@@ -57,7 +60,7 @@ def _alone(out: Path) -> AbstractContextManager[None]:
     room = scratch() / "stages"
     room.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]
-    return locks.alone(room / f"{name}.lock", f"another process writes {out}")
+    return processes.alone(room / f"{name}.lock", f"another process writes {out}")
 
 
 def _refuse(line: str) -> NoReturn:

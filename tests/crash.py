@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,16 +84,15 @@ def build(folder, nursery):
 def plan(built, kills, draw):
     """Share kills out among the stages, more to the quick ones, at least four each: (stage, fault)."""
     weights = {stage.name: built.seconds[stage.name] ** -0.5 for stage in built.stages}
-    planned = []
+    listed = []
     for stage in built.stages:
         share = max(4, math.ceil(kills * weights[stage.name] / sum(weights.values())))
         last = built.operations[stage.name]
         at = sorted({1 + round(place * (last - 1) / (share // 2 - 1)) for place in range(share // 2)})
-        planned += [(stage, Fault(kill_at=number, few=FEW)) for number in at]
+        listed += [(stage, Fault(kill_at=number, few=FEW)) for number in at]
         for number in range(share - len(at)):
-            after = draw.uniform(0.001, built.seconds[stage.name])
-            planned.append((stage, Fault(kill_after=after, alone=number % 3 == 2, few=FEW)))
-    return planned
+            listed.append((stage, Fault(kill_after=draw.uniform(0.001, 1), alone=number % 3 == 2, few=FEW)))
+    return listed
 
 
 def everywhere(built):
@@ -112,12 +111,15 @@ def survives(built, stage, faults, draw):
     for fault in (*faults, Fault(few=FEW)):
         if draw.random() < 0.5:
             built.clear(stage)
-        ended.append(built.nursery.run(built.folder, stage.command, fault))
+        after = fault.kill_after * built.seconds[stage.name]
+        ended.append(built.nursery.run(built.folder, stage.command, replace(fault, kill_after=after)))
+        if not ended[-1].status:  # a busy machine is slower at one time than at another
+            built.seconds[stage.name] = ended[-1].seconds
     killed = sum(one.status == -signal.SIGKILL for one in ended[:-1])
     return killed, [*(line for one in ended for line in _left(one)), *mended(built, stage, ended[-1])]
 
 
-def faults_of(stage, last, size):
+def faults_of(last, size):
     """Plan the other faults of a stage that does `last` operations on files and leaves a largest file of `size` bytes."""
     places = sorted({1, max(1, last // 3), max(1, 2 * last // 3), last})
     planned = [("full disk", Fault(refuse_from=number, few=FEW)) for number in places]
@@ -131,7 +133,7 @@ def every_fault(built):
     found = []
     for stage in built.stages:
         size = max((built.folder / name).stat().st_size for name in built.digests[stage.name])
-        found += [(stage, kind, fault) for kind, fault in faults_of(stage, built.operations[stage.name], size)]
+        found += [(stage, kind, fault) for kind, fault in faults_of(built.operations[stage.name], size)]
     return found
 
 
@@ -200,7 +202,7 @@ def mended(built, stage, again):
 def copied(built, folder, nursery):
     """Give the same pipeline in a folder of its own."""
     shutil.copytree(built.folder, folder)
-    return replace(built, folder=folder, nursery=nursery)
+    return replace(built, folder=folder, nursery=nursery, seconds=dict(built.seconds))
 
 
 def work(built, line, draw, count, wrong):
@@ -229,6 +231,15 @@ def asked():
     return parser.parse_args()
 
 
+def planned(built, given, draw):
+    """List what is to be done, in any order: (stage, kind, faults)."""
+    kills = everywhere(built) if given.every else plan(built, given.kills, draw)
+    found = every_fault(built) if given.faults else [(stage, "kill", row) for stage, row in rows(kills, draw)]
+    chosen = [one for one in found if one[0].name.startswith(given.only)]
+    draw.shuffle(chosen)
+    return chosen
+
+
 def main():
     """Kill, run again, compare, and print a line a stage."""
     given, started = asked(), time.monotonic()
@@ -237,18 +248,18 @@ def main():
         room = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         nurseries = [stack.enter_context(Nursery()) for _ in range(given.jobs)]
         built = build(room / "built", nurseries[0])
-        kills = everywhere(built) if given.every else plan(built, given.kills, draw)
-        planned = every_fault(built) if given.faults else [(stage, "kill", row) for stage, row in rows(kills, draw)]
-        wanted = [one for one in planned if one[0].name.startswith(given.only)]
-        draw.shuffle(wanted)
-        line = iter(list(enumerate(wanted, 1)))  # hands each out once, whoever asks
-        with ThreadPoolExecutor(given.jobs) as pool:
-            crew = [
-                pool.submit(work, copied(built, room / f"copy-{number}", one), line, draw, count, wrong)
-                for number, one in enumerate(nurseries)
-            ]
-            for worker in as_completed(crew):
-                worker.result()
+        copies = [copied(built, room / f"copy-{number}", one) for number, one in enumerate(nurseries)]
+        todo = planned(built, given, draw)
+        while todo:
+            line = iter(list(enumerate(todo, 1)))  # hands each out once, whoever asks
+            with ThreadPoolExecutor(given.jobs) as pool:
+                for worker in [pool.submit(work, copy, line, draw, count, wrong) for copy in copies]:
+                    worker.result()
+            once = given.faults or given.every
+            missing = (
+                0 if once else given.kills - count.total()
+            )  # some stages came to their end before they were killed
+            todo = planned(built, given, draw)[: max(0, missing)]
     for kind, times in sorted(count.items()):
         sys.stdout.write(f"{kind:25} {times:5}\n")
     sys.stdout.write(f"{count.total()} in all, {len(wrong)} things wrong, {time.monotonic() - started:.0f} s\n")

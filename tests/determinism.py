@@ -3,10 +3,10 @@
 python tests/determinism.py [change ...]        (`make determinism`: each change by itself)
 """
 
-import os
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,8 @@ class Change:
     """What is other than at first."""
 
     env: dict[str, str] = field(default_factory=dict)
-    fault: Fault = Fault()
+    fault: Fault = field(default_factory=Fault)
     folder: str = "again"
-    umask: int = 0o022
 
 
 CHANGES = {
@@ -33,8 +32,8 @@ CHANGES = {
     "hash seed": Change({"PYTHONHASHSEED": "4711"}),
     "time zone": Change({"TZ": "Asia/Kathmandu"}),
     "locale": Change({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
-    "threads": Change({name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}),
-    "umask": Change(umask=0o077),
+    "threads": Change(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2")),
+    "umask": Change(fault=Fault(umask=0o077)),
 }
 SETTING = {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 TOGETHER = (("day", "folder", "three workers", "hash seed", "threads"), ("one worker", "time zone", "locale", "umask"))
@@ -42,31 +41,26 @@ TOGETHER = (("day", "folder", "three workers", "hash seed", "threads"), ("one wo
 
 def together(names):
     """Make several changes one."""
-    chosen, usual = [CHANGES[name] for name in names], Change()
-    given = {key: value for one in chosen for key, value in vars(one.fault).items() if value != vars(usual.fault)[key]}
-    last = {
-        key: next(
-            (getattr(one, key) for one in chosen if getattr(one, key) != getattr(usual, key)), getattr(usual, key)
-        )
-        for key in ("folder", "umask")
-    }
-    return Change({key: value for one in chosen for key, value in one.env.items()}, Fault(**given), **last)
+    chosen, usual = [CHANGES[name] for name in names], vars(Fault())
+    given = {key: value for one in chosen for key, value in vars(one.fault).items() if value != usual[key]}
+    env = {key: value for one in chosen for key, value in one.env.items()}
+    return Change(env, Fault(**given), max((one.folder for one in chosen), key=len))
 
 
-def built(room, change):
+def nursery(change):
+    """Give a process that runs stages in the environment of a change."""
+    return Nursery(**SETTING | change.env)
+
+
+def built(room, change, home):
     """Build everything under some circumstances; give the digest of every file but the logs of trainings."""
     folder = room / change.folder
     folder.mkdir(parents=True)
     miniature.lay_out(folder)
     stages = miniature.stages(folder)
-    before = os.umask(change.umask)
-    try:
-        with Nursery(**SETTING | change.env) as nursery:
-            for stage in stages:
-                ended = nursery.run(folder, stage.command, change.fault)
-                assert ended.status == 0, f"{stage.name}: {ended.said}"
-    finally:
-        os.umask(before)
+    for stage in stages:
+        ended = home.run(folder, stage.command, change.fault)
+        assert ended.status == 0, f"{stage.name}: {ended.said}"
     return miniature.artefacts(folder, [out for stage in stages for out in stage.outs])
 
 
@@ -78,16 +72,14 @@ def differing(one, other):
 def main():
     """Make each change by itself, and print how many files are the same."""
     wrong = 0
-    with tempfile.TemporaryDirectory() as name:
-        room = Path(name)
-        (room / "first").mkdir()
-        first = built(room / "first", CHANGES["nothing"])
+    with tempfile.TemporaryDirectory() as place, nursery(CHANGES["nothing"]) as usual:
+        room = Path(place)
+        first = built(room / "first", CHANGES["nothing"], usual)
         for name in sys.argv[1:] or CHANGES:
-            started = time.monotonic()
-            place = room / name.replace(" ", "-")
-            found = differing(first, built(place, CHANGES[name]))
-            steady = [one for one in found if not one.endswith(miniature.UNSTEADY)]
-            wrong += len(steady)
+            started, change = time.monotonic(), CHANGES[name]
+            with nursery(change) if change.env else nullcontext(usual) as home:
+                found = differing(first, built(room / name.replace(" ", "-"), change, home))
+            wrong += sum(not one.endswith(miniature.UNSTEADY) for one in found)
             told = f"{name:14} {len(first)} files, {len(found)} differ, {time.monotonic() - started:.0f} s"
             sys.stdout.write("\n".join([told, *(f"  {one}" for one in found)]) + "\n")
             sys.stdout.flush()

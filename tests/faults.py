@@ -7,7 +7,7 @@ takes a tenth, so that hundreds of kills take minutes. `Nursery` is the other en
 """
 
 import contextlib
-import datetime
+import datetime as dt
 import errno
 import importlib
 import json
@@ -38,7 +38,7 @@ class Fault:
     """What goes wrong in one run of a stage; counted are the operations that change a file or folder."""
 
     kill_at: int = 0  # the process group is killed before the operation of this number; 0 = never
-    kill_after: float = 0.0  # s
+    kill_after: float = 0.0  # s, or the share of an undisturbed run's seconds where `crash` plans it
     alone: bool = False  # kill only the stage's own process: its workers must see to themselves
     refuse_from: int = 0  # from this operation on the disk gives no room
     error: str = "ENOSPC"
@@ -47,6 +47,7 @@ class Fault:
     jump_days: float = 0.0
     day: float = 0.0  # days by which the clock is off from the start
     workers: int = 0  # processes side by side; 0 = as many as there are cores
+    umask: int = 0o022
     few: int = 0  # items of a list that one process works on alone; 0 = as it is
 
 
@@ -107,6 +108,7 @@ def run(folder, command, fault):
     with tempfile.TemporaryDirectory() as room:
         said, temporary = Path(room, "said"), Path(room, "tmp")
         temporary.mkdir()
+        said.touch()
         count = multiprocessing.Value("i", 0)
         started = time.monotonic()
         child = os.fork()
@@ -126,7 +128,10 @@ def _wait(child, fault, started):
         if ended:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.002)
-    (os.kill if fault.alone else os.killpg)(child, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
+    if not fault.alone:
+        with contextlib.suppress(ProcessLookupError):  # killed before it led a group of its own
+            os.killpg(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -155,10 +160,11 @@ def _child(folder, command, fault, given):
     said, temporary, count = given
     os.setsid()
     os.chdir(folder)
-    file = os.open(said, os.O_WRONLY | os.O_CREAT)
+    os.umask(fault.umask)
+    file = os.open(said, os.O_WRONLY | os.O_APPEND)
     for one in (1, 2):
         os.dup2(file, one)
-    sys.stdin = Path(os.devnull).open()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ["TMPDIR"], tempfile.tempdir = str(temporary), None
     status = 1
     try:
@@ -168,7 +174,7 @@ def _child(folder, command, fault, given):
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (told as Python tells it)
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stderr.flush()
@@ -242,14 +248,14 @@ class _Clock:
         time.time_ns = lambda: nanoseconds() + int(self.offset) * 10**9
         time.localtime = lambda seconds=None: local(time.time() if seconds is None else seconds)
         time.gmtime = lambda seconds=None: greenwich(time.time() if seconds is None else seconds)
-        clock, plain = self, datetime.datetime
+        clock, plain = self, dt.datetime
 
         class Shifted(plain):
             @classmethod
             def now(cls, tz=None):
-                return plain.now(tz) + datetime.timedelta(seconds=clock.offset)
+                return plain.now(tz) + dt.timedelta(seconds=clock.offset)
 
-        datetime.datetime = Shifted
+        dt.datetime = Shifted
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 import toys
-from pqrst import loaders, locks, training
+from pqrst import loaders, processes, training
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import Crop
 from pqrst.losses import ce
@@ -425,7 +425,7 @@ def test_two_trainings_of_one_checkpoint_take_turns(tmp_path):
     """Say that another process trains it, wait for its end, and take what it learned."""
     file, epochs = tmp_path / "kept.safetensors", []
     lesson = Lesson(linear, LOSS, PLAIN)
-    with locks.alone(file.with_suffix(".lock"), "free"):
+    with processes.alone(file.with_suffix(".lock"), "free"):
         other = threading.Thread(target=training.fit, args=(lesson, data(), 5, file, epochs.append))
         other.start()
         time.sleep(0.2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pqrst import disk, locks
+from pqrst import disk, processes
 from pqrst.arrays import file_digest, whole
 from pqrst.console import progress
 from pqrst.errors import DownloadError
@@ -279,7 +279,7 @@ def _read(source: Source, name: str, patience: Patience, sleep: Sleep) -> str:
 @contextmanager
 def alone(room: Path) -> Iterator[None]:
     """Keep other processes out of a room in scratch, so that they never mix their bytes."""
-    with written(room), locks.alone(room.with_suffix(".lock"), f"another process downloads into {room}"):
+    with written(room), processes.alone(room.with_suffix(".lock"), f"another process downloads into {room}"):
         yield
 
 

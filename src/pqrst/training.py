@@ -22,9 +22,9 @@ from pqrst.decisions import probabilities
 from pqrst.errors import DataError, SettingsError
 from pqrst.inference import Crop, Inputs, logits, precision
 from pqrst.loaders import batches, cropped, visiting_order
-from pqrst.locks import alone
 from pqrst.optimizers import eager
 from pqrst.params import Train
+from pqrst.processes import alone
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
 BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch

@@ -1,20 +1,16 @@
 """Jobs and lists of work side by side in forked processes, one thread each."""
 
-import contextlib
-import ctypes
 import logging
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from pqrst import disk
+from pqrst import disk, processes
 from pqrst.errors import DataError, PqrstError, SettingsError
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST = 256  # items of a list that one process works on alone: fewer are done before others have begun
 TOGETHER = 16  # items whose results travel in one piece
 Job = Callable[[], None]
@@ -62,7 +58,7 @@ def _watch(crew: Sequence[multiprocessing.process.BaseProcess], heard: Connectio
 
 
 def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[int]", told: Connection) -> None:
-    _die_with_parent()
+    processes.die_with_parent()
     while True:
         with turn.get_lock():
             mine, turn.value = turn.value, turn.value + 1
@@ -118,7 +114,7 @@ def _hire(
 def _share(
     items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int, told: Connection
 ) -> None:
-    _die_with_parent()
+    processes.die_with_parent()
     logging.disable()
     try:
         done = []
@@ -149,9 +145,3 @@ def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[A
     if isinstance(found, Exception):
         raise found
     return list(found)
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is killed, so that no training goes on unseen; Linux only."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
