@@ -1,6 +1,8 @@
 """The door of the stages: what the machine refuses is one line, and two stages never write one output at once."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -76,6 +78,35 @@ def test_a_killed_stage_holds_nothing_up(stage, tmp_path):
     second = stage("pass", name="second")
     assert second.communicate()[1] == ""
     assert second.returncode == 0
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="other systems do not tell a process of its parent's end"
+)
+@pytest.mark.parametrize("by_dvc", [True, False])
+def test_a_stage_ends_with_the_dvc_that_started_it(stage, tmp_path, by_dvc):
+    """Leave nothing at work that the next `dvc repro` does not know of; what a person started goes on."""
+    stage("pass").communicate()
+    (tmp_path / "stages/thing.py").write_text(
+        (tmp_path / "stages/thing.py")
+        .read_text()
+        .replace("    pass", "    Path('pid').write_text(str(os.getpid())); time.sleep(60)")
+    )
+    code = "import subprocess, sys; subprocess.run([sys.executable, 'stages/thing.py', '--out', 'out'])"
+    env = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env | ({"DVC_STAGE": "x"} if by_dvc else {})
+    )
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    child = Path("/proc") / (tmp_path / "pid").read_text()
+    parent.kill()
+    parent.wait()
+    if by_dvc:
+        wait_for(lambda: not child.exists() or "(zombie)" in (child / "status").read_text())
+        assert not child.exists() or "(zombie)" in (child / "status").read_text()
+    else:
+        time.sleep(0.5)
+        os.kill(int(child.name), signal.SIGKILL)  # it is there to be killed
 
 
 def wait_for(reached):
