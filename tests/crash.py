@@ -149,18 +149,18 @@ def withstands(built, stage, kind, fault):
     return [*wrong, *_left(ended), *mended(built, stage, ended)]
 
 
-def refused(built, stage, ended):
+def refused(built, stage, ended, *, kept=True):
     """Tell what is wrong with how a stage refused to go on: one line, nothing beside the outputs, what was there still whole."""
     lines = ended.said.strip().splitlines()
     wrong = _left(ended)
     if (
         ended.status not in {0, 1}
-        or (ended.status and not lines[-1:][0].startswith(f"{stage.kind}: "))
+        or (ended.status and not (lines or [""])[-1].startswith(f"{stage.kind}: "))
         or "Traceback" in ended.said
     ):
         wrong.append(f"no clear line, status {ended.status}: {ended.said[-3000:]}")
     wrong += [f"left {name}" for name in sorted(miniature.places(built.folder) - built.places)]
-    if stage.kind in WHOLE and ended.status:
+    if kept and stage.kind in WHOLE and ended.status:
         digests, _ = built.state(stage)
         wrong += [f"lost or changed {name}" for name, digest in built.digests[stage.name].items()
                   if digests.get(name) != digest and not name.endswith(miniature.UNSTEADY)]  # fmt: skip

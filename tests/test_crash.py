@@ -1,6 +1,8 @@
 """Stages that are killed, or that the machine fails, and run again: the same bytes, nothing left, one clear line."""
 
+import os
 import random
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -13,6 +15,7 @@ from faults import Ended, Fault, Nursery
 KILLED = ("resolve", "download@heartbeat", "segment@ptbxl", "encode@heartbeat_rows", "split@heartbeat", "train@simple_cnn", "tables@ptbxl")  # fmt: skip
 FAILED = ("download@heartbeat", "segment@heartbeat", "encode@heartbeat_rows", "split@heartbeat_context")
 
+ROOM, PAGE = 2**28, 4096  # bytes
 ENDED = Ended(status=0, said="", seconds=1.0, operations=1)
 
 pytestmark = pytest.mark.slow
@@ -46,6 +49,36 @@ def test_a_stage_that_the_disk_fails_says_so_and_leaves_nothing(built, name):
     stage, last = stage_of(built, name), built.operations[name]
     for kind, fault in (("full disk", Fault(refuse_from=last // 2)), ("file too large", Fault(largest=200))):
         assert crash.withstands(built, stage, kind, replace(fault, few=crash.FEW)) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Give a disk of its own, and a function that sets how many bytes it holds."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", place], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("only root may mount a disk")
+    yield place, lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("name", ["segment@ptbxl", "train@simple_cnn", "evaluate@simple_cnn"])
+def test_a_full_disk_is_told_and_mended(built, small_disk, name):
+    """A disk with two pages left: every library's own way of writing meets it."""
+    place, resize = small_disk
+    copy, stage = crash.copied(built, place / "pqrst", built.nursery), stage_of(built, name)
+    copy.clear(stage)
+    copy.forget()
+    used = os.statvfs(place)
+    resize((used.f_blocks - used.f_bfree) * used.f_frsize + 2 * PAGE)
+    ended = copy.nursery.run(copy.folder, stage.command, Fault(few=crash.FEW))
+    assert ended.status == 1
+    assert crash.refused(copy, stage, ended, kept=False) == []
+    resize(ROOM)
+    assert crash.mended(copy, stage, copy.nursery.run(copy.folder, stage.command, Fault(few=crash.FEW))) == []
 
 
 def test_a_clock_that_jumps_changes_nothing(built):
