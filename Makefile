@@ -57,7 +57,7 @@ bench-slow: setup
 	bash -c 'time dvc repro'; \
 	python benchmarks/starting.py
 
-# the pipeline in miniature: 200 kills, then every fault of disk and clock; on two idle cores about a quarter of an hour
+# the pipeline in miniature: 200 kills (11 minutes of CPU time), then faults of disk and clock
 crash: setup
 	python tests/crash.py
 	python tests/crash.py --faults

@@ -50,7 +50,7 @@ def run(main: Callable[..., None]) -> None:
     except PqrstError as error:
         _refuse(str(error))
     except OSError as error:
-        if error.errno not in disk.MACHINE:
+        if not disk.refuses(error):
             raise
         _refuse(disk.line(error.filename or out, error))
 

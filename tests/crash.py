@@ -141,7 +141,7 @@ def withstands(built, stage, kind, fault):
     """Run a stage under a fault, and again without; give what is wrong: with the line, with what is left, with what comes out."""
     built.forget()
     ended = built.nursery.run(built.folder, stage.command, fault)
-    wrong = [] if kind == "clock" else refused(built, stage, ended)
+    wrong = [] if kind == "clock" else refused(built, stage, ended, fault)
     if kind == "clock" and ended.status:
         wrong.append(f"ended with {ended.status}: {ended.said[-2000:]}")
     if kind != "clock" or ended.status:
@@ -149,18 +149,26 @@ def withstands(built, stage, kind, fault):
     return [*wrong, *_left(ended), *mended(built, stage, ended)]
 
 
-def refused(built, stage, ended, *, kept=True):
-    """Tell what is wrong with how a stage refused to go on: one line, nothing beside the outputs, what was there still whole."""
-    lines = ended.said.strip().splitlines()
-    wrong = _left(ended)
-    if (
-        ended.status not in {0, 1}
-        or (ended.status and not (lines or [""])[-1].startswith(f"{stage.kind}: "))
-        or "Traceback" in ended.said
-    ):
-        wrong.append(f"no clear line, status {ended.status}: {ended.said[-3000:]}")
-    wrong += [f"left {name}" for name in sorted(miniature.places(built.folder) - built.places)]
-    if kept and stage.kind in WHOLE and ended.status:
+def unclear(stage, ended):
+    """Tell what is wrong with the words of a stage that refused to go on."""
+    last = (ended.said.strip().splitlines() or [""])[-1]
+    clear = ended.status == 0 or (ended.status == 1 and last.startswith(f"{stage.kind}: "))
+    return (
+        []
+        if clear and "Traceback" not in ended.said
+        else [f"no clear line, status {ended.status}: {ended.said[-3000:]}"]
+    )
+
+
+def refused(built, stage, ended, fault):
+    """Tell what is wrong with how a stage refused to go on: one line, nothing beside the outputs, what was there still whole.
+
+    From a disk that has become read-only nothing can be removed; at its last operation a stage is between old and new.
+    """
+    wrong = _left(ended) + unclear(stage, ended)
+    if fault.error != "EROFS":
+        wrong += [f"left {name}" for name in sorted(miniature.places(built.folder) - built.places)]
+    if stage.kind in WHOLE and ended.status and fault.refuse_from < built.operations[stage.name]:
         digests, _ = built.state(stage)
         wrong += [f"lost or changed {name}" for name, digest in built.digests[stage.name].items()
                   if digests.get(name) != digest and not name.endswith(miniature.UNSTEADY)]  # fmt: skip

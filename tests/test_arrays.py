@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, Record, Writer, digest, or_fault, read, read_meta, whole, write_text
+from pqrst.arrays import Bundle, Record, Writer, digest, or_fault, read, read_meta, whole, write_array, write_text
 from pqrst.errors import DataError, RecordError
 from toys import META
 
@@ -91,6 +91,16 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
     with pytest.raises(OSError, match="full"):
         fail()
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/old"]
+
+
+def test_an_array_is_written_as_numpy_does_and_never_in_part(tmp_path):
+    """The same bytes; and a small one that the disk does not take is told."""
+    array = np.arange(12, dtype=np.int8)
+    write_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "numpys.npy", array)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        write_array(Path("/dev/full"), array)
 
 
 def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):

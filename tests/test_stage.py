@@ -36,8 +36,8 @@ def stage(tmp_path):
     ("number", "line"),
     [
         (errno.ENOSPC, "thing: out: the disk is full, more bytes are needed, "),
-        (errno.EROFS, "thing: out: cannot be written (Read-only file system); check the folder's rights"),
-        (errno.EACCES, "thing: out: cannot be written (Permission denied); check the folder's rights"),
+        (errno.EROFS, "thing: out: cannot be written (Read-only file system); check the folder's rights and room"),
+        (errno.EACCES, "thing: out: cannot be written (Permission denied); check the folder's rights and room"),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(stage, number, line):
@@ -45,6 +45,14 @@ def test_what_the_machine_refuses_is_one_line(stage, number, line):
     refused = stage(f"raise OSError({number}, os.strerror({number}))")
     said = refused.communicate()[1]
     assert (refused.returncode, said.count("\n"), said[: len(line)]) == (1, 1, line)
+
+
+def test_what_numpy_says_of_a_full_disk_is_one_line(stage):
+    """It gives no number of the system's, but how much it wrote."""
+    refused = stage("import numpy as np; np.zeros(9000).tofile('/dev/full')")
+    said = refused.communicate()[1]
+    assert said.startswith("thing: out: cannot be written (9000 requested and 0 written); ")
+    assert said.count("\n") == 1
 
 
 def test_a_fault_of_the_program_keeps_its_trace(stage):

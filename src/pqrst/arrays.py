@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 from collections import defaultdict
@@ -340,6 +341,13 @@ def write_text(path: Path, text: str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file; numpy's own writing drops what a full disk did not take of a small array, and says nothing."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
 
 
 @contextmanager

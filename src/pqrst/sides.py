@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, LabelTask, whole, write_json
+from pqrst.arrays import Bundle, LabelTask, whole, write_array, write_json
 from pqrst.errors import DataError, SettingsError
 from pqrst.labels import of_classes, of_task
 from pqrst.params import Split, parts_of
@@ -77,7 +77,7 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | N
         "task_of": None if task is None else asdict(task), "synthetic": bundle.meta.synthetic,
     }  # fmt: skip
     with whole(folder) as partial:
-        np.save(partial / "sides.npy", made)
+        write_array(partial / "sides.npy", made)
         write_json(partial / "split.json", told)
     return f"{told['rows']}, {Sides(made, told).leak}"
 

@@ -70,7 +70,7 @@ def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[
             told.send(SettingsError(str(error)))
             raise SystemExit(1) from None
         except OSError as error:
-            if error.errno not in disk.MACHINE:
+            if not disk.refuses(error):
                 raise
             told.send(error)
             raise SystemExit(1) from None
