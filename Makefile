@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast check format bench bench-slow clean
+.PHONY: help setup repro tables test test-fast check format bench bench-slow crash determinism clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
 	@echo "make check      lint and type-check"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
+	@echo "make crash      kill stages and fail their disk, and run them again (make determinism: build under other circumstances)"
 	@echo "make setup      only make $(VENV)"
 
 setup: $(VENV)/.installed
@@ -55,6 +56,14 @@ bench-slow: setup
 	git clone --quiet . "$$folder/pqrst"; cd "$$folder/pqrst"; \
 	bash -c 'time dvc repro'; \
 	python benchmarks/starting.py
+
+# the pipeline in miniature: 200 kills (11 minutes of CPU time), then faults of disk and clock
+crash: setup
+	python tests/crash.py
+	python tests/crash.py --faults
+
+determinism: setup
+	python tests/determinism.py
 
 clean:
 	rm -rf $(VENV) data resolved metrics/train metrics/plots

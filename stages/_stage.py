@@ -1,16 +1,20 @@
 """The one door of a stage: flags, logging, and errors as one line."""
 
 import argparse
+import hashlib
 import inspect
+import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 # A queued experiment runs in a copy of the checkout, where an editable install would import the code it was not queued with.
 sys.path.insert(0, str(ROOT / "src"))
 
-from pqrst import console  # noqa: E402
+from pqrst import console, disk, processes  # noqa: E402
 from pqrst.errors import PqrstError  # noqa: E402
 
 EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
@@ -36,8 +40,29 @@ def run(main: Callable[..., None]) -> None:
         required = {"required": True} if flag.startswith("--") else {}
         parser.add_argument(flag, type=str if parameter.annotation is str else Path, **kind, **required)  # type: ignore[arg-type]
     console.setup()
+    if "DVC_STAGE" in os.environ:
+        processes.die_with_parent()  # else a killed `dvc repro` leaves its stage at work, under the outputs of the next one
+    given = vars(parser.parse_args())
+    out = given["out" if "out" in given else "markdown"]
     try:
-        main(**vars(parser.parse_args()))
+        with _alone(out):
+            main(**given)
     except PqrstError as error:
-        console.log.error("%s: %s", Path(sys.argv[0]).stem, error)
-        sys.exit(1)
+        _refuse(str(error))
+    except OSError as error:
+        if not disk.refuses(error):
+            raise
+        _refuse(disk.line(error.filename or out, error))
+
+
+def _alone(out: Path) -> AbstractContextManager[None]:
+    """Let no other process write an output meanwhile: a stage may outlive the `dvc repro` that started it."""
+    room = scratch() / "stages"
+    room.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]
+    return processes.alone(room / f"{name}.lock", f"another process writes {out}")
+
+
+def _refuse(line: str) -> NoReturn:
+    console.log.error("%s: %s", Path(sys.argv[0]).stem, line)
+    sys.exit(1)

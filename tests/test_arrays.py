@@ -1,13 +1,16 @@
 """The containers that travel between stages."""
 
+import errno
 import json
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, Record, Writer, digest, or_fault, read, read_meta, write_text
+from pqrst.arrays import Bundle, Record, Writer, digest, or_fault, read, read_meta, whole, write_array, write_text
 from pqrst.errors import DataError, RecordError
 from toys import META
 
@@ -56,6 +59,59 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path):
     """Neither the folder nor its temporary twin stays when the work breaks off."""
     with pytest.raises(DataError), Writer(tmp_path / "toy", (1, 4), "float32") as writer:
         writer.add(np.zeros((1, 2, 4)), np.array([0]), rows("r"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_of_a_writing(tmp_path):
+    """What closing a file writes fails once more on a full disk: the temporary folder goes all the same."""
+
+    def fill():
+        with Writer(tmp_path / "toy", (1, 4), "float32") as writer:
+            writer.add(np.zeros((1, 1, 4)), np.array([0]), rows("r"))
+            writer._arrays["x"].file.close()
+            writer._arrays["x"].file = full
+            full.write(b"x")
+            writer.finish(META)
+
+    with suppress(OSError), Path("/dev/full").open("wb") as full, pytest.raises(OSError, match="No space left"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    """A fault leaves what stood there before, and nothing beside it."""
+    with whole(tmp_path / "out") as partial:
+        (partial / "old").write_text("old")
+
+    def fail():
+        with whole(tmp_path / "out") as partial:
+            (partial / "new").write_text("new")
+            raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/old"]
+
+
+def test_an_array_is_written_as_numpy_does_and_never_in_part(tmp_path):
+    """The same bytes; and a small one that the disk does not take is told."""
+    array = np.arange(12, dtype=np.int8)
+    write_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "numpys.npy", array)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        write_array(Path("/dev/full"), array)
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    """Nor does what was written of it stay beside it."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="full"):
+        write_text(tmp_path / "text", "words")
     assert list(tmp_path.iterdir()) == []
 
 

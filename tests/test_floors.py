@@ -15,10 +15,10 @@ COMPONENTS, STAGE = 5, 17
 
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
-    0: "errors pqrst",
-    1: "cards console listings parsing workers",
-    2: "arrays catalog challenge convergence intervals label_scores operating optimizers published transport treatment weights",
-    3: "filters decisions downloads features labels reached splits scores standardisation",
+    0: "disk errors pqrst",
+    1: "cards console listings parsing",
+    2: "arrays catalog challenge convergence intervals label_scores operating processes optimizers published transport treatment weights",
+    3: "filters decisions downloads features labels reached splits scores standardisation workers",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
     6: "params augmentation",

@@ -6,10 +6,11 @@ import random
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 
 import pytest
 
-from pqrst import downloads, packs
+from pqrst import arrays, downloads, packs
 from pqrst.arrays import digest
 from pqrst.downloads import Patience, Source
 from pqrst.errors import DataError, DownloadError
@@ -132,7 +133,14 @@ def test_a_killed_fetch_goes_on(get, shelf, tmp_path):
 
 def test_a_run_killed_while_it_laid_the_archives_down_loses_none(get, shelf, monkeypatch):
     """The archives stay in scratch until the folder is in place."""
-    monkeypatch.setattr(packs, "move_into_place", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    @contextmanager
+    def stopped(folder):
+        with arrays.whole(folder) as partial:
+            yield partial
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(packs, "whole", stopped)
     with pytest.raises(KeyboardInterrupt):
         get()
     monkeypatch.undo()
@@ -203,8 +211,7 @@ def test_at_most_one_group_more_lies_on_the_disk(get, tmp_path, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(downloads, "move_into_place", measured(downloads.move_into_place))
-    monkeypatch.setattr(packs, "move_into_place", measured(packs.move_into_place))
+    monkeypatch.setattr(arrays, "move_into_place", measured(arrays.move_into_place))
     monkeypatch.setattr(packs, "_write", measured(packs._write))
     get()
     assert len(most) == 7

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,17 @@ RUNS = ("simple_cnn", "coupled_alpha")
 pytestmark = pytest.mark.slow
 
 
-def call(command, folder, good=True):
-    """Run a command in the environment of this test, on the code of its folder alone; give what it printed."""
+def environment():
+    """Give the environment of this test, with the code of a folder alone."""
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("PYTHONPATH", None)
-    done = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return {name: value for name, value in env.items() if name != "PYTHONPATH"}
+
+
+def call(command, folder, good=True):
+    """Run a command; give what it printed."""
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
     said = done.stdout + done.stderr
     assert (done.returncode == 0) == good, said
     return said
@@ -178,6 +185,64 @@ def test_new_model_is_one_file_and_two_settings(clean):
     (clean / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     said = call("dvc repro evaluate@throw_away", clean)
     assert {name for name in ran(said) if "@" in name} == {"train@throw_away", "evaluate@throw_away"}
+
+
+def data_of(folder):
+    """Give the digest that dvc.lock holds of each output under data/."""
+    locked = yaml.safe_load((folder / "dvc.lock").read_text())["stages"].values()
+    return {out["path"]: out["md5"] for stage in locked for out in stage["outs"] if out["path"].startswith("data/")}
+
+
+def at_work(folder):
+    """List the processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append((process / "cmdline").read_text())
+    return found
+
+
+@pytest.fixture
+def training(clean):
+    """Start a `dvc repro` that trains one run anew, and give it once the training has begun."""
+    shutil.rmtree(clean / "data/scratch")
+    command = ["dvc", "repro", "-f", "-s", "train@simple_cnn"]
+    process = subprocess.Popen(
+        command, cwd=clean, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not list((clean / "data/scratch").rglob("train/*/*.lock")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.poll() is None
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_killed_repro_is_repeated(clean, training):
+    """Kill `dvc repro` outright: its stage ends too, and the next one comes to the same data."""
+    before = data_of(clean)
+    training.kill()
+    training.wait()
+    deadline = time.monotonic() + 30
+    while (left := at_work(clean)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+    call("dvc repro", clean)
+    assert data_of(clean) == before
+    assert ran(call("dvc repro", clean)) == set()
+    assert [path for path in clean.rglob("*.partial") if ".dvc" not in path.parts] == []
+
+
+def test_a_second_repro_is_refused(clean, training):
+    """Two at once in one checkout: the second says who is at work, and the first comes to the same data."""
+    before = data_of(clean)
+    said = call("dvc repro", clean, good=False)
+    assert re.search("Unable to acquire lock|is busy", said)
+    assert "Traceback" not in said
+    assert training.wait() == 0
+    assert data_of(clean) == before
 
 
 def test_queued_experiments_run_the_code_they_were_queued_with(clean):

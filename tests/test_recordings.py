@@ -3,7 +3,10 @@
 import io
 import logging
 import math
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -306,6 +309,24 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(wfdb, "rdrecord", lambda *_, **__: 1 / 0)
     assert "r.hea cannot be read (ZeroDivisionError)" in fault(pair())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes(tmp_path, monkeypatch):
+    """Clear its folder at the next reading, and that of no process that runs, nor one of this hour."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"pqrst-{dead.pid}-old", f"pqrst-{os.getpid()}-old", f"pqrst-{dead.pid}-new", "pqrst-notes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "signal0").touch()
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (0, 0))
+    read_bytes(pair(), TOLD, Limits())
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"pqrst-{os.getpid()}-old",
+        f"pqrst-{dead.pid}-new",
+        "pqrst-notes",
+    }
 
 
 def test_no_path_leads_to_the_network_or_out_of_the_folder(tmp_path, monkeypatch):

@@ -1,9 +1,11 @@
 """One training: it learns, repeats to the bit, follows its schedule, stops in time, and survives being killed."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -13,12 +15,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.optim import lr_scheduler
 
 import toys
-from pqrst import loaders, training
-from pqrst.errors import SettingsError
+from pqrst import loaders, processes, training
+from pqrst.errors import DataError, SettingsError
 from pqrst.inference import Crop
 from pqrst.losses import ce
 from pqrst.models import coupled_cnn
@@ -415,7 +418,34 @@ def test_every_epoch_leaves_a_checkpoint(tmp_path):
         lesson, data(), 5, file, lambda row: found.append((row["epoch"], *training._read(file)[1]["state"].values()))
     )
     assert [(epoch, kept) for epoch, kept, *_ in found] == [(1, 1), (2, 2), (3, 3), (4, 4)]
-    assert list(tmp_path.iterdir()) == [file]
+    assert sorted(tmp_path.iterdir()) == [file.with_suffix(".lock"), file]
+
+
+def test_two_trainings_of_one_checkpoint_take_turns(tmp_path):
+    """Say that another process trains it, wait for its end, and take what it learned."""
+    file, epochs = tmp_path / "kept.safetensors", []
+    lesson = Lesson(linear, LOSS, PLAIN)
+    with processes.alone(file.with_suffix(".lock"), "free"):
+        other = threading.Thread(target=training.fit, args=(lesson, data(), 5, file, epochs.append))
+        other.start()
+        time.sleep(0.2)
+        assert epochs == []
+    other.join()
+    assert len(epochs) == PLAIN.epochs
+
+
+@pytest.mark.parametrize("fault", [SafetensorError("no room"), OSError(errno.ENOSPC, "no room")])
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, fault):
+    """Say which one in one line, and keep no half of it."""
+
+    def half(_tensors, place, _words):
+        place.write_bytes(b"half")
+        raise fault
+
+    monkeypatch.setattr(training, "save_file", half)
+    with pytest.raises((DataError, OSError), match="no room"):
+        training.fit(Lesson(linear, LOSS, PLAIN), data(), 5, tmp_path / "kept.safetensors", lambda _: None)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
 def counted(monkeypatch):
@@ -508,7 +538,7 @@ def test_a_loss_that_is_no_number_ends_the_training_in_one_line(tmp_path):
     given = data(validation_x=(torch.full((12, 1, SAMPLES), float("nan")),))
     with pytest.raises(SettingsError, match=r"^epoch 1: the validation loss is nan; lower train\.lr$"):
         fit(tmp_path, given=given)
-    assert not any(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.safetensors*"))
 
 
 @pytest.mark.parametrize(("optimizer", "scheduler"), MIXES)

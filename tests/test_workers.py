@@ -1,5 +1,6 @@
 """Jobs side by side: each runs once, a failure ends the others in one line, and none outlives its parent."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -102,6 +103,22 @@ def test_every_mistake_that_a_user_can_mend_comes_out_as_one_line(error):
     assert str(caught.value) == str(error)
 
 
+def test_a_fault_of_the_disk_comes_out_of_a_worker():
+    """Raise what the system said, so that the stage tells it as its own."""
+
+    def job():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        workers.side_by_side([job, lambda: None], 2)
+
+    def work(number):
+        return number if number < workers.FIRST else job()
+
+    with pytest.raises(OSError, match="No space left on device"):
+        list(workers.in_order(lambda: iter(range(workers.FIRST + 50)), work, 2))
+
+
 def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
     """Return only when the job that ran beside the failing one is gone, before it came to its end or the next began."""
 
@@ -123,7 +140,9 @@ def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
 
 def test_a_worker_that_the_system_kills_is_told():
     """Say with which signal it ended, as when memory runs out."""
-    with pytest.raises(RuntimeError, match=r"^a worker ended with status -9$"):
+    with pytest.raises(
+        DataError, match=r"^the system ended a worker by signal 9; is there memory for so many\? run again$"
+    ):
         workers.side_by_side([lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: time.sleep(30)], 2)
 
 
@@ -215,7 +234,7 @@ def test_a_worker_of_a_list_that_the_system_kills_is_told():
         if number == workers.FIRST:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(RuntimeError, match=r"^a worker ended with status -9$"):
+    with pytest.raises(DataError, match=r"^the system ended a worker by signal 9; "):
         list(workers.in_order(lambda: iter(range(workers.FIRST + 50)), work, 2))
 
 

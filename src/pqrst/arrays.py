@@ -2,10 +2,12 @@
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -216,8 +218,12 @@ class Writer:
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        self._table = (self.partial / "rows.csv").open("w", encoding="utf-8", newline="")
+        try:
+            self.partial.mkdir(parents=True)
+            self._table = (self.partial / "rows.csv").open("w", encoding="utf-8", newline="")
+        except OSError:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            raise
         return self
 
     def add(
@@ -263,16 +269,16 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for array in self._arrays.values():
-            array.file.close()
-        self._table.close()
+        for file in (self._table, *(array.file for array in self._arrays.values())):
+            with suppress(OSError):  # what a full disk did not take is written once more, and fails once more
+                file.close()
         shutil.rmtree(self.partial, ignore_errors=True)
 
 
 def read_meta(folder: Path) -> Meta:
     """Read what a Bundle says of itself."""
     try:
-        given = json.loads((folder / "meta.json").read_text())
+        given = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
     except ValueError:
@@ -330,8 +336,31 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(text.encode())  # encoded first: what cannot be written leaves nothing
-    partial.replace(path)
+    try:
+        partial.write_bytes(text.encode())  # encoded first: what cannot be written leaves nothing
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file; numpy's own writing drops what a full disk did not take of a small array, and says nothing."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into, beside the one that it becomes once it is whole; after a fault it goes."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        move_into_place(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def move_into_place(partial: Path, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from pqrst import estimators, networks
-from pqrst.arrays import move_into_place, write_json, write_text
+from pqrst.arrays import whole, write_json, write_text
 from pqrst.cards import card
 from pqrst.contracts import Contract, contract_of
 from pqrst.errors import DataError
@@ -32,17 +31,14 @@ def member(seed: int, value: str = "") -> str:
 
 def save(folder: Path, contract: Contract, fitted: Mapping[str, bytes], history: Sequence[Mapping[str, float]]) -> None:
     """Write one trained run, its weights or estimator by file name; the folder appears whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, content in fitted.items():
-        (partial / name).write_bytes(content)
-    if history:
-        table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
-        table.astype({"epoch": int}).to_csv(partial / HISTORY, index=False, lineterminator="\n")
-    write_json(partial / "contract.json", asdict(contract))
-    write_text(partial / "card.md", card(asdict(contract), history))
-    move_into_place(partial, folder)
+    with whole(folder) as partial:
+        for name, content in fitted.items():
+            (partial / name).write_bytes(content)
+        if history:
+            table = pd.DataFrame([{key: value for key, value in row.items() if key not in TIMES} for row in history])
+            table.astype({"epoch": int}).to_csv(partial / HISTORY, index=False, lineterminator="\n")
+        write_json(partial / "contract.json", asdict(contract))
+        write_text(partial / "card.md", card(asdict(contract), history))
 
 
 def of_network(weights: Mapping[str, torch.Tensor]) -> dict[str, bytes]:

@@ -1,7 +1,5 @@
 """Named files out of a host, a mirror or a folder: resumed, verified, and in place as a whole or not at all."""
 
-import errno
-import fcntl  # POSIX only: a lock that the system drops when its process dies
 import hashlib
 import re
 import shutil
@@ -14,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pqrst.arrays import file_digest, move_into_place
-from pqrst.console import log, progress
+from pqrst import disk, processes
+from pqrst.arrays import file_digest, whole
+from pqrst.console import progress
 from pqrst.errors import DownloadError
-from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, at, connect, persist, reason
+from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, at, connect, persist
 
 SUMS = "SHA256SUMS.txt"
 USUAL = Patience()
@@ -96,7 +95,7 @@ class _Transfer:
 
     def _grow(self, link: Link, name: str, part: Path) -> None:
         start, label = part.stat().st_size if part.exists() else 0, part.with_suffix(".tag")
-        tag = label.read_text() if label.exists() else ""
+        tag = label.read_text(encoding="utf-8") if label.exists() else ""
         # without tag and checksum nothing would tell that the rest belongs to another edition of the file
         body = link.open(name, start if tag or name in self.sums else 0, tag)
         if not body.framed and name not in self.sums:
@@ -105,7 +104,7 @@ class _Transfer:
         try:
             with written(part, body.size and body.size - size), part.open("ab") as file:
                 file.truncate(size)
-                label.write_text(body.tag)
+                label.write_text(body.tag, encoding="utf-8")
                 for data in body.chunks:
                     file.write(data)
                     size += len(data)
@@ -241,22 +240,16 @@ def _assemble(
     count: Callable[[int], None],
 ) -> dict[str, str]:
     """Copy files beside `dest`, verify them on the way, and move the folder into place."""
-    partial, found = dest.with_name(dest.name + ".partial"), {}
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with written(dest):
-            partial.mkdir(parents=True)
-            for name in names:
-                with suppress(FileNotFoundError):
-                    found[name] = _copy(link, name, partial / name, count)
-                shown = link.source.shown(name)
-                if name not in found and name not in optional:
-                    raise DownloadError(f"{shown}: not found; check the source's folder and version")
-                if name in found and sums.get(name, found[name]) != found[name]:
-                    raise DownloadError(f"{shown}: wrong SHA-256; it or {SUMS} is damaged there: use another source")
-            move_into_place(partial, dest)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    found = {}
+    with written(dest), whole(dest) as partial:
+        for name in names:
+            with suppress(FileNotFoundError):
+                found[name] = _copy(link, name, partial / name, count)
+            shown = link.source.shown(name)
+            if name not in found and name not in optional:
+                raise DownloadError(f"{shown}: not found; check the source's folder and version")
+            if name in found and sums.get(name, found[name]) != found[name]:
+                raise DownloadError(f"{shown}: wrong SHA-256; it or {SUMS} is damaged there: use another source")
     return found
 
 
@@ -286,12 +279,7 @@ def _read(source: Source, name: str, patience: Patience, sleep: Sleep) -> str:
 @contextmanager
 def alone(room: Path) -> Iterator[None]:
     """Keep other processes out of a room in scratch, so that they never mix their bytes."""
-    with written(room), room.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("another process downloads into %s; waiting for it", room)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with written(room), processes.alone(room.with_suffix(".lock"), f"another process downloads into {room}"):
         yield
 
 
@@ -301,8 +289,4 @@ def written(path: Path, needed: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise DownloadError(f"{path}: cannot be written ({reason(error)}); check the folder's rights") from None
-        free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.exists())).free
-        needs = f"{needed or 'more'} bytes are needed, {free} are free"
-        raise DownloadError(f"{path}: the disk is full, {needs}; make room and run again") from None
+        raise DownloadError(disk.line(path, error, needed)) from None

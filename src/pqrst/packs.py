@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pqrst import downloads
-from pqrst.arrays import file_digest, move_into_place
+from pqrst.arrays import file_digest, whole
 from pqrst.console import log
 from pqrst.downloads import SUMS, USUAL, Patience, Source
 from pqrst.errors import DataError, DownloadError
@@ -209,17 +209,11 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _assemble(files: Mapping[str, Path], dest: Path) -> None:
     """Lay finished files beside `dest`, and move the folder into place."""
-    partial = dest.with_name(dest.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with downloads.written(dest), whole(dest) as partial:
         for name, file in files.items():
             with downloads.written(partial / name, file.stat().st_size):
                 (partial / name).parent.mkdir(parents=True, exist_ok=True)
                 _lay(file, partial / name)
-        with downloads.written(dest):
-            move_into_place(partial, dest)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _lay(file: Path, target: Path) -> None:

@@ -40,7 +40,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def read(file: Path, called: str) -> Mapping[Any, Any]:
     """Read a YAML file that must hold a mapping; `called` names it in an error."""
     try:
-        given = yaml.safe_load(file.read_text())
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise SettingsError(f"{called} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(given, Mapping):

@@ -15,6 +15,8 @@ from pqrst import catalog
 # What brings settings in and errors out decides no output; params.yaml's content reaches a stage through resolved/.
 PLUMBING = {
     "_stage",
+    "disk",
+    "processes",
     "errors",
     "console",
     "catalog",

@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
 def _content(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise SettingsError(f"{path} is missing; run `dvc repro resolve`")
-    return dict(yaml.safe_load(path.read_text()))
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def read(kind: type[File], path: Path) -> File:

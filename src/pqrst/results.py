@@ -75,7 +75,7 @@ def read(row: Row, table: Table, folder: Path, recorded: Path) -> Shown:
 
 
 def _of_seeds(folder: Path) -> Results:
-    return [json.loads(file.read_text()) for file in sorted(folder.glob("seed-*/scores.json"))]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("seed-*/scores.json"))]
 
 
 def synthetic(results: Results) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import artifact, convergence, decisions, evaluation, inference, loaders, operating, plots
-from pqrst.arrays import Bundle, write_json
+from pqrst.arrays import Bundle, write_array, write_json
 from pqrst.contracts import Contract
 from pqrst.opened import Opened
 from pqrst.predictors import Predictor
@@ -71,9 +71,9 @@ def _evaluate_one(
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
     result, history = evaluation.evaluate(labels, probability, decided, contract.classes, wanted), _history(folder)
     target.mkdir(parents=True, exist_ok=True)
-    np.save(target / "probabilities.npy", probability)
-    np.save(target / "predictions.npy", decided.astype(np.int16))
-    np.save(target / "rows.npy", rows)
+    write_array(target / "probabilities.npy", probability)
+    write_array(target / "predictions.npy", decided.astype(np.int16))
+    write_array(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
     told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(history)}
     told |= {"pictures": contract.pictures}
@@ -124,7 +124,7 @@ def _of_labels(
         for least in operating.SENSITIVITIES
     ]  # fmt: skip
     pd.concat(points).to_csv(target / "operating.csv", index=False, float_format="%.6g", lineterminator="\n")
-    np.save(target / "labels.npy", labels.astype(np.int8))
+    write_array(target / "labels.npy", labels.astype(np.int8))
     about[["record", "patient"]].to_csv(target / "rows.csv", index=False, lineterminator="\n")
     return {
         "intervals": evaluation.intervals(labels, probability, decided, about["patient"].to_numpy(str), classes),

@@ -27,7 +27,7 @@ Cut = tuple[Record, Rows]
 def of_database(given: Segment, raw: Path, folder: Path) -> Meta:
     """Cut a database as it was brought, and write the Bundle."""
     dataset = catalog.load("datasets", given.database)
-    provenance = json.loads((raw / PROVENANCE).read_text()) | {"database": given.database}
+    provenance = json.loads((raw / PROVENANCE).read_text(encoding="utf-8")) | {"database": given.database}
     facts = {"dataset": given.dataset, "task": dataset.TASK, "classes": dataset.CLASSES, "provenance": provenance}
     p = component(("datasets", given.database), given.settings, "settings")
     if not hasattr(dataset, "readings"):

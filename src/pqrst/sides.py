@@ -1,7 +1,6 @@
 """A split as a folder: the side of every row, how it was made, and whom its sides share."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import splits
-from pqrst.arrays import Bundle, LabelTask, move_into_place, write_json
+from pqrst.arrays import Bundle, LabelTask, whole, write_array, write_json
 from pqrst.errors import DataError, SettingsError
 from pqrst.labels import of_classes, of_task
 from pqrst.params import Split, parts_of
@@ -77,12 +76,9 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | N
         "labels": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
         "task_of": None if task is None else asdict(task), "synthetic": bundle.meta.synthetic,
     }  # fmt: skip
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    partial.mkdir(parents=True)
-    np.save(partial / "sides.npy", made)
-    write_json(partial / "split.json", told)
-    move_into_place(partial, folder)
+    with whole(folder) as partial:
+        write_array(partial / "sides.npy", made)
+        write_json(partial / "split.json", told)
     return f"{told['rows']}, {Sides(made, told).leak}"
 
 
@@ -168,7 +164,7 @@ def read(folder: Path) -> Sides:
     """Read what `write` wrote."""
     if not (folder / "split.json").exists() or not (folder / "sides.npy").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
-    told = json.loads((folder / "split.json").read_text())
+    told = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     if missing := {field.name for field in fields(Split)} - set(told):
         raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
     return Sides(np.load(folder / "sides.npy"), told)

@@ -1,13 +1,12 @@
 """Bring a database's recordings: made up in its own format, from its host, or from a mirror."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pqrst import catalog
-from pqrst.arrays import digest, move_into_place, write_json
+from pqrst.arrays import digest, whole, write_json
 from pqrst.params import component
 from pqrst.resolved import Download
 
@@ -34,11 +33,8 @@ def _mirror(source: str, checkout: Path) -> str:
 
 
 def _made_up(given: Download, dest: Path) -> dict[str, Any]:
-    partial = dest.with_name(dest.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     rng = np.random.default_rng(given.seed)
-    catalog.load("made_up", given.database).write(partial, given.records, rng, given.minutes)
-    move_into_place(partial, dest)
+    with whole(dest) as partial:
+        catalog.load("made_up", given.database).write(partial, given.records, rng, given.minutes)
     files = sum(path.is_file() for path in dest.rglob("*"))
     return {"source": SYNTHETIC, "synthetic": True, "verified": True, "files": files, "sha256": digest(dest)}

@@ -19,11 +19,12 @@ from torch.optim import lr_scheduler
 from pqrst import scores
 from pqrst.console import log, progress
 from pqrst.decisions import probabilities
-from pqrst.errors import SettingsError
+from pqrst.errors import DataError, SettingsError
 from pqrst.inference import Crop, Inputs, logits, precision
 from pqrst.loaders import batches, cropped, visiting_order
 from pqrst.optimizers import eager
 from pqrst.params import Train
+from pqrst.processes import alone
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
 BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch
@@ -110,6 +111,12 @@ def prepare_process(threads: int) -> None:
 
 def fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
     """Train until the epochs end or validation stops improving; go on from the checkpoint where there is one."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    with alone(checkpoint.with_suffix(".lock"), f"another process trains {checkpoint}"):
+        return _fit(lesson, data, seed, checkpoint, on_epoch)
+
+
+def _fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
     learner = _learner(lesson, data, seed)
     best = _copy(learner.model)
     state = _resume(checkpoint, learner, best)
@@ -278,10 +285,14 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
     for index, values in moments["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value.cpu().contiguous() for name, value in values.items()}
     words = {"state": asdict(state), "groups": moments["param_groups"], "scheduler": learner.scheduler.state_dict()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    save_file(tensors, partial, {"words": json.dumps(words)})
-    partial.replace(file)
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        save_file(tensors, partial, {"words": json.dumps(words)})
+        partial.replace(file)
+    except SafetensorError as error:  # the library's own word for a full disk
+        raise DataError(f"{partial}: cannot be written ({error}); make room and run again") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> State:

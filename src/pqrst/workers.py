@@ -1,19 +1,16 @@
 """Jobs and lists of work side by side in forked processes, one thread each."""
 
-import contextlib
-import ctypes
 import logging
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from pqrst.errors import PqrstError, SettingsError
+from pqrst import disk, processes
+from pqrst.errors import DataError, PqrstError, SettingsError
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST = 256  # items of a list that one process works on alone: fewer are done before others have begun
 TOGETHER = 16  # items whose results travel in one piece
 Job = Callable[[], None]
@@ -57,12 +54,11 @@ def _watch(crew: Sequence[multiprocessing.process.BaseProcess], heard: Connectio
             one = left.pop(sentinel)  # type: ignore[arg-type]
             one.join()
             if one.exitcode:
-                fault = heard.recv() if heard.poll() else ""
-                raise SettingsError(fault) if fault else RuntimeError(f"a worker ended with status {one.exitcode}")
+                raise heard.recv() if heard.poll() else _lost(one.exitcode)
 
 
 def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[int]", told: Connection) -> None:
-    _die_with_parent()
+    processes.die_with_parent()
     while True:
         with turn.get_lock():
             mine, turn.value = turn.value, turn.value + 1
@@ -71,7 +67,12 @@ def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[
         try:
             jobs[mine]()
         except PqrstError as error:
-            told.send(str(error))
+            told.send(SettingsError(str(error)))
+            raise SystemExit(1) from None
+        except OSError as error:
+            if not disk.refuses(error):
+                raise
+            told.send(error)
             raise SystemExit(1) from None
 
 
@@ -113,7 +114,7 @@ def _hire(
 def _share(
     items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int, told: Connection
 ) -> None:
-    _die_with_parent()
+    processes.die_with_parent()
     logging.disable()
     try:
         done = []
@@ -124,8 +125,15 @@ def _share(
                 told.send(done)
                 done = []
         told.send(done)
-    except PqrstError as error:
+    except (PqrstError, OSError) as error:
         told.send(error)
+
+
+def _lost(status: int) -> Exception:
+    """Say how a worker ended that said nothing itself."""
+    if status >= 0:
+        return RuntimeError(f"a worker ended with status {status}")
+    return DataError(f"the system ended a worker by signal {-status}; is there memory for so many? run again")
 
 
 def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[Any]:
@@ -133,13 +141,7 @@ def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[A
         found = heard.recv()
     except EOFError:
         one.join()
-        raise RuntimeError(f"a worker ended with status {one.exitcode}") from None
-    if isinstance(found, PqrstError):
+        raise _lost(one.exitcode or 0) from None
+    if isinstance(found, Exception):
         raise found
     return list(found)
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is killed, so that no training goes on unseen; Linux only."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,10 +4,13 @@ The header is read here, strictly; the samples are unpacked by the wfdb package,
 header that was made for it, so that no name, path or address in a file from outside ever reaches it.
 """
 
+import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,7 @@ FORMATS: Mapping[str, tuple[int, int, int | None]] = {
 BARE = ("212", "16")  # formats of a .dat without header
 USUAL_GAIN, USUAL_RATE = 200.0, 250.0  # what a WFDB header means that says none: steps per mV, Hz
 LARGEST_HEADER = 1 << 20  # bytes
+ROOM, LONG_S = "pqrst-", 3600  # temporary folders; a reading takes seconds
 
 RATE = re.compile(r"(\d+\.?\d*(?:[eE][+-]?\d+)?)(?:/.*)?", re.ASCII)
 FORMAT = re.compile(r"(\d{1,3})(?:x(\d{1,6}))?(?::(\d{1,9}))?(?:\+(\d{1,12}))?", re.ASCII)
@@ -218,7 +222,8 @@ def _steps(channels: Sequence[Channel], sources: Mapping[str, Source], length: i
     """Unpack the converter's steps of every channel, each at its own rate."""
     import wfdb  # noqa: PLC0415 (costs half a second, and other formats need none)
 
-    with tempfile.TemporaryDirectory(prefix="pqrst-") as folder:
+    _clear()
+    with tempfile.TemporaryDirectory(prefix=f"{ROOM}{os.getpid()}-") as folder:
         names = {file: f"signal{number}" for number, file in enumerate(sources)}
         for file, source in sources.items():
             _lay(source, Path(folder, names[file]))
@@ -229,6 +234,22 @@ def _steps(channels: Sequence[Channel], sources: Mapping[str, Source], length: i
         Path(folder, "record.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
         found = wfdb.rdrecord(str(Path(folder, "record")), physical=False, smooth_frames=False, return_res=32)
     return list(found.e_d_signal)
+
+
+def _clear() -> None:
+    """Remove the temporary folders of processes that were killed: what was sent to a server lies in them."""
+    for left in Path(tempfile.gettempdir()).glob(f"{ROOM}[0-9]*-*"):
+        with suppress(OSError, ValueError):
+            if left.stat().st_mtime < time.time() - LONG_S and not _runs(int(left.name.split("-")[1])):
+                shutil.rmtree(left)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _lay(source: Source, place: Path) -> None:
