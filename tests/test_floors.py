@@ -16,10 +16,10 @@ COMPONENTS, STAGE = 5, 17
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
     0: "errors pqrst",
-    1: "cards console listings parsing workers",
+    1: "cards console listings parsing schemas workers",
     2: "arrays catalog challenge convergence intervals label_scores operating optimizers published transport treatment weights",
     3: "filters decisions downloads features labels reached splits scores standardisation",
-    4: "label_intervals packs transforms",
+    4: "label_intervals leaks packs transforms",
     5: " ".join(KINDS),
     6: "params augmentation",
     7: "loaders networks preparation resolved run_checks table_checks windows sides recordings",

@@ -7,12 +7,14 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
 import numpy as np
 
+from pqrst import schemas
 from pqrst.errors import DataError, RecordError, SettingsError
 from pqrst.parsing import parse
 
@@ -277,9 +279,7 @@ def read_meta(folder: Path) -> Meta:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
     except ValueError:
         raise DataError(f"{folder}/meta.json is not JSON; build it anew with `dvc repro`") from None
-    schema = given.get("schema") if isinstance(given, dict) else None
-    if schema != SCHEMA:
-        raise DataError(f"{folder}: schema {schema!r}, this version reads {SCHEMA}; build it anew with `dvc repro`")
+    schemas.check(given, f"{folder}/meta.json", SCHEMA, SCHEMA, "build it anew with `dvc repro`")
     try:
         return parse(Meta, given, f"{folder}/meta.json")
     except SettingsError as error:
@@ -307,6 +307,24 @@ def read(folder: Path) -> Bundle:
     if side is not None and side.shape != (len(x), len(meta.side)):
         raise DataError(f"{folder}: side.npy has shape {side.shape}; build it anew with `dvc repro`")
     return Bundle(meta, x, y, rows, side)
+
+
+def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Copy rows out of an array; out of a memory-mapped one by reading, since mapped pages count as this process's memory."""
+    if not isinstance(x, np.memmap):
+        return x[rows]
+    out = np.empty((len(rows), *x.shape[1:]), x.dtype)
+    size = out[:1].nbytes
+    with Path(str(x.filename)).open("rb", buffering=0) as file:
+        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()  # of neighbours, which are read at once
+        for begin, end in pairwise([*begins, len(rows)]):
+            file.seek(x.offset + int(rows[begin]) * size)
+            held = file.readinto(out[begin:end].data)
+            if held != (end - begin) * size:
+                raise DataError(
+                    f"{x.filename} ends before row {rows[begin] + held // size}; build it anew with `dvc repro`"
+                )
+    return out
 
 
 def digest(folder: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import artifact, convergence, decisions, evaluation, inference, loaders, operating, plots
-from pqrst.arrays import Bundle, write_json
+from pqrst.arrays import Bundle, take, write_json
 from pqrst.contracts import Contract
 from pqrst.opened import Opened
 from pqrst.predictors import Predictor
@@ -106,7 +106,7 @@ def _answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarr
     """Give the probabilities of rows, read a part at a time."""
     side = bundle.side
     return np.concatenate([
-        predictor.probabilities(loaders.take(bundle.x, part), None if side is None else side[part])
+        predictor.probabilities(take(bundle.x, part), None if side is None else side[part])
         for part in loaders.chunks(rows, bundle.x.shape[1:])
     ])  # fmt: skip
 
