@@ -26,7 +26,7 @@ FLOORS = {
     8: "images inference opened resolver sources evaluation figures paper ledger",
     9: "contracts plots results segmentation training",
     10: "predictors",
-    11: "estimators",
+    11: "estimators audit",
     12: "artifact",
     13: "fitting scoring tables prediction explanations exported",
     14: "serve views export",

@@ -7,6 +7,7 @@ one recording do.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -32,13 +33,20 @@ ALLOWED = {"beat": KINDS, "row": KINDS, "recording": ("subjects", "signals"), "p
 
 @dataclass(frozen=True)
 class Identity:
-    """What a row is told by, besides its number: each (rows,), text, empty where it is not known."""
+    """What rows are told by, besides their numbers: each (rows,), a name empty where it is not known."""
 
     patients: np.ndarray
     records: np.ndarray
     signals: np.ndarray
     begins: np.ndarray  # int64, in samples of the recording
     ends: np.ndarray
+
+    @cached_property
+    def codes(self) -> dict[str, np.ndarray]:
+        """Number the names of each kind; -1 of a row without one."""
+        names = {"subjects": self.patients, "recordings": self.records, "signals": self.signals}
+        found = {kind: pd.factorize(values) for kind, values in names.items()}
+        return {kind: np.where(known[codes] == "", -1, codes) for kind, (codes, known) in found.items()}
 
 
 def identity(bundle: Bundle) -> Identity:
@@ -70,47 +78,52 @@ def _lengths(rows: np.ndarray, *, padded: bool) -> np.ndarray:
     return np.where(some.any(axis=1), rows.shape[-1] - some[:, ::-1].argmax(axis=1), 0)
 
 
-def astride(sides: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Say of each row whether its name stands on another side too; an empty name is nobody's."""
-    codes, known = pd.factorize(names)
-    on = np.zeros((len(known), len(splits.SIDES)), bool)
-    used = sides != splits.UNUSED
-    on[codes[used], sides[used]] = True
-    return np.asarray((on.sum(axis=1) > 1)[codes] & used & (names != ""))
+def astride(sides: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Say of each row whether its name, by number, stands on another side too; -1 is nobody's."""
+    on = np.zeros((codes.max(initial=0) + 1, len(splits.SIDES)), bool)
+    named = np.flatnonzero((sides != splits.UNUSED) & (codes >= 0))
+    on[codes[named], sides[named]] = True
+    found = np.zeros(len(sides), bool)
+    found[named] = (on.sum(axis=1) > 1)[codes[named]]
+    return found
 
 
 def overlapping(sides: np.ndarray, rows: Identity) -> np.ndarray:
     """Say of each row whether it overlaps a row of the same recording on another side."""
-    codes, _ = pd.factorize(rows.records)
     apart = int(max(rows.ends.max(initial=0), 0) - min(rows.begins.min(initial=0), 0)) + 1
-    begins, ends = rows.begins + codes * apart, rows.ends + codes * apart  # so that recordings lie behind each other
+    # so that recordings lie one behind the other
+    begins, ends = (places + rows.codes["recordings"] * apart for places in (rows.begins, rows.ends))
     found = np.zeros(len(sides), bool)
     for side in range(len(splits.SIDES)):
         here, there = np.flatnonzero(sides == side), np.flatnonzero((sides != side) & (sides != splits.UNUSED))
         order = there[np.argsort(begins[there], kind="stable")]
-        reach = np.append(-1 - apart, np.maximum.accumulate(ends[order]))
+        reach = np.append(np.iinfo(np.int64).min, np.maximum.accumulate(ends[order]))
         found[here] = reach[np.searchsorted(begins[order], ends[here])] > begins[here]
     return found
 
 
 def shared(sides: np.ndarray, rows: Identity) -> dict[str, np.ndarray]:
     """Give by kind the rows whose like stands on another side."""
-    names = (rows.patients, rows.records, rows.signals)
-    found = {kind: astride(sides, values) for kind, values in zip(KINDS, names, strict=False)}
-    return found | {"windows": overlapping(sides, rows)}
+    return {kind: astride(sides, codes) for kind, codes in rows.codes.items()} | {"windows": overlapping(sides, rows)}
 
 
 def counts(sides: np.ndarray, rows: Identity) -> dict[str, list[int]]:
     """Count by kind what stands on two sides, and of how many: subjects and recordings by name, the others by row."""
-    found, used = shared(sides, rows), sides != splits.UNUSED
-    named = {"subjects": rows.patients, "recordings": rows.records}
-    told = {}
-    for kind, here in found.items():
-        if kind in named:
-            told[kind] = [len(set(named[kind][here])), len(set(named[kind][used]) - {""})]
+    used, told = sides != splits.UNUSED, {}
+    for kind, here in shared(sides, rows).items():
+        if kind in ("subjects", "recordings"):
+            known = rows.codes[kind] >= 0
+            told[kind] = [len(np.unique(rows.codes[kind][part & known])) for part in (here, used)]
         else:
-            told[kind] = [int(here.sum()), int(used.sum())]
+            told[kind] = [int(part.sum()) for part in (here, used)]
     return told
+
+
+def by_name(sides: np.ndarray, rows: pd.DataFrame) -> dict[str, list[int]]:
+    """Count the subjects and recordings that stand on two sides, by a Bundle's table alone."""
+    nothing = np.zeros(len(rows), np.int64)
+    known = Identity(rows["patient"].to_numpy(str), rows["record"].to_numpy(str), nothing.astype(str), nothing, nothing)
+    return {kind: told for kind, told in counts(sides, known).items() if kind in ("subjects", "recordings")}
 
 
 def gate(sides: np.ndarray, rows: Identity, name: str, *, by: str, doubles: int, passed: np.ndarray) -> None:
@@ -134,25 +147,23 @@ def _refusal(sides: np.ndarray, rows: Identity, name: str, kind: str, here: np.n
 
 
 def _alike(rows: Identity, kind: str, one: int, other: int) -> bool:
-    if kind == "windows":
-        apart = rows.ends[one] <= rows.begins[other] or rows.ends[other] <= rows.begins[one]
-        return bool(rows.records[one] == rows.records[other] and not apart)
-    values = {"subjects": rows.patients, "recordings": rows.records, "signals": rows.signals}[kind]
-    return bool(values[one] == values[other])
+    if kind != "windows":
+        return bool(rows.codes[kind][one] == rows.codes[kind][other])
+    apart = rows.ends[one] <= rows.begins[other] or rows.ends[other] <= rows.begins[one]
+    return bool(rows.records[one] == rows.records[other] and not apart)
 
 
 def words(told: Mapping[str, Any]) -> str:
     """Say what a split, by what its file tells, leaves on two sides, and by what protocol."""
     counted, unknown = told["gate"], told["patients_unknown"]
-    nobody = f" (of {unknown:,} rows the subject is not known)" if unknown else ""
-    some = [WORDS[kind].format(*map("{:,}".format, counted[kind])) for kind in KINDS if counted[kind][0]]
-    none = [NONE[kind] for kind in KINDS if not counted[kind][0]]
-    if not some:
-        return f"no {', '.join(none[:-1])} or {none[-1]} on two sides{nobody}"
+    kinds = [kind for kind in KINDS if kind != "subjects" or told["patients"]]
+    some = [WORDS[kind].format(*map("{:,}".format, counted[kind])) for kind in kinds if counted[kind][0]]
+    none = [NONE[kind] for kind in kinds if not counted[kind][0]]
     protocol = [f"by: {told['by']}", *(["mixed"] if told["mixed"] else []), *(f"shared: {p}" for p in told["shared"])]
     protocol += [f"doubles: {told['doubles']}"] if told["doubles"] else []
-    rest = f"; no {' or '.join(none)}" if none else ""
-    return f"on two sides, as its protocol says ({', '.join(protocol)}): {', '.join(some)}{rest}{nobody}"
+    parts = [f"on two sides, as its protocol says ({', '.join(protocol)}): {', '.join(some)}"] if some else []
+    parts += [f"no {' or '.join(filter(None, [', '.join(none[:-1]), none[-1]]))} on two sides"] if none else []
+    return "; ".join([*parts, *([f"the subjects of {unknown:,} rows are not known"] if unknown else [])])
 
 
 def mark(rows: np.ndarray) -> str:
@@ -162,5 +173,5 @@ def mark(rows: np.ndarray) -> str:
 
 def of_rows(rows: pd.DataFrame) -> str:
     """Name the rows of a Bundle, in their order, by a digest of recording, patient and place."""
-    lines = "\n".join(map("\t".join, zip(rows["record"], rows["patient"], rows["start"].astype(str), strict=True)))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    columns = (rows[name].astype(str).tolist() for name in ("record", "patient", "start"))
+    return hashlib.sha256("\n".join(map("\t".join, zip(*columns, strict=True))).encode()).hexdigest()

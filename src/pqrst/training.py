@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
 
-from pqrst import scores
+from pqrst import convergence, scores
 from pqrst.console import log, progress
 from pqrst.decisions import probabilities
 from pqrst.errors import SettingsError
@@ -246,23 +246,13 @@ def _judge(state: State, row: Row, learner: Learner, best: dict[str, torch.Tenso
     if not math.isfinite(row["validation_loss"]):
         raise SettingsError(f"epoch {state.epoch}: the validation loss is {row['validation_loss']}; lower train.lr")
     state.history.append(row)
-    value = _value(row, t, state.epoch)
+    value = convergence.worth(row, t.select, state.epoch)
     if value < state.best or not state.best_epoch:
         state.best, state.best_epoch, state.stale = value, state.epoch, 0
         best.update(_copy(learner.model))
     else:
         state.stale += 1
     state.finished = state.epoch >= t.epochs or 0 < t.stop_patience <= state.stale
-
-
-def _value(row: Row, t: Train, epoch: int) -> float:
-    """Give what is chosen by, the lower the better; a score that no validation row defines is the worst."""
-    if t.select == "last":
-        return -float(epoch)
-    if t.select == "loss":
-        return row["validation_loss"]
-    found = row[f"validation_{t.select}"]
-    return -found if math.isfinite(found) else math.inf
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
