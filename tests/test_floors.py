@@ -18,7 +18,7 @@ FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing schemas workers",
     2: "arrays catalog challenge convergence intervals label_scores operating optimizers published transport treatment weights",
-    3: "filters decisions downloads features labels reached splits scores standardisation",
+    3: "scored filters decisions downloads features labels reached splits scores standardisation",
     4: "label_intervals leaks packs transforms",
     5: " ".join(KINDS),
     6: "params augmentation",

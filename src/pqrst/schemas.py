@@ -14,9 +14,9 @@ def check(given: Any, place: str, newest: int, oldest: int, mend: str, *, unmark
     found = given.get("schema", unmarked) if isinstance(given, Mapping) else None
     reads = f"this version reads {newest}" if oldest == newest else f"this version reads {oldest} to {newest}"
     if type(found) is not int or found < 1:
-        raise DataError(f"{place}: schema {found!r}, {reads}; {mend}")
+        raise DataError(f"{place} has schema {found!r}, {reads}; {mend}")
     if found > newest:
-        raise DataError(f"{place}: schema {found}, {reads}: a newer pqrst wrote it; take that version, or {mend}")
+        raise DataError(f"{place} has schema {found}, {reads}: a newer pqrst wrote it; take that version, or {mend}")
     if found < oldest:
-        raise DataError(f"{place}: schema {found}, {reads}: an older pqrst wrote it; {mend}")
+        raise DataError(f"{place} has schema {found}, {reads}: an older pqrst wrote it; {mend}")
     return found

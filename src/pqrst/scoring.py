@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, audit, convergence, decisions, evaluation, inference, operating, plots
+from pqrst import artifact, audit, convergence, decisions, evaluation, inference, operating, plots, scored
 from pqrst.arrays import write_json
 from pqrst.contracts import Contract
 from pqrst.opened import Opened
@@ -18,9 +18,6 @@ TOLD = (
     "train", "epochs", "calibration", "thresholds", "thresholds_by", "frontend", "frontend_settings", "encoding",
     "encoding_settings", "weights",
 )  # fmt: skip
-
-
-SCHEMA = 2  # of scores.json; 1 carried none, nor what the leak gate found
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def _evaluate_one(folder: Path, work: _Work) -> plots.Network:
     np.save(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
     told |= {"rows": len(rows), "leak": opened.sides.leak, "gate": f"{opened.sides.gate}; {audited.verdict}"}
-    told |= {"course": _course(history), "pictures": contract.pictures, "schema": SCHEMA}
+    told |= {"course": _course(history), "pictures": contract.pictures, "schema": scored.SCHEMA}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
 
-from pqrst import convergence, scores
+from pqrst import convergence, schemas, scores
 from pqrst.console import log, progress
 from pqrst.decisions import probabilities
 from pqrst.errors import SettingsError
@@ -26,6 +26,7 @@ from pqrst.optimizers import eager
 from pqrst.params import Train
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
+SCHEMA = 1  # of checkpoints, also of those that carry none
 BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch
 CHOSEN_ANYWAY = ("loss", "accuracy", "last")  # by what is shown after every epoch
 Row = dict[str, float]
@@ -267,7 +268,12 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in moments["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value.cpu().contiguous() for name, value in values.items()}
-    words = {"state": asdict(state), "groups": moments["param_groups"], "scheduler": learner.scheduler.state_dict()}
+    words = {
+        "schema": SCHEMA,
+        "state": asdict(state),
+        "groups": moments["param_groups"],
+        "scheduler": learner.scheduler.state_dict(),
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     save_file(tensors, partial, {"words": json.dumps(words)})
@@ -282,6 +288,7 @@ def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> Stat
     except (SafetensorError, ValueError, TypeError, KeyError) as error:  # a broken disk: writing leaves no half file
         log.warning("%s cannot be read (%s); training starts anew", file, error)
         return State()
+    schemas.check(words, str(file), SCHEMA, SCHEMA, "move the checkpoint away to train anew", unmarked=1)
     learner.model.load_state_dict(_part(tensors, "model/"))
     best.update(_part(tensors, "best/"))
     learner.scheduler.load_state_dict(words["scheduler"])
