@@ -263,15 +263,14 @@ def test_a_training_that_takes_other_rows_is_refused(tmp_path, monkeypatch, what
     assert refusal(folder, given).startswith({"rows": "its weights were", "chosen": "its epoch and"}[what])
 
 
-@pytest.mark.parametrize("run", ["single", "multi"])
-def test_a_training_that_lies_about_the_rows_that_choose_is_refused(tmp_path, monkeypatch, run):
+def test_a_training_that_lies_about_the_rows_that_choose_is_refused(tmp_path, monkeypatch):
     """Choose on test rows and tell of validation rows: the answers tell otherwise."""
-    given = opened(tmp_path, run)
+    given = opened(tmp_path, "single")
     honest = fitting.Prepared.fitted.fget
     monkeypatch.setattr(fitting.Prepared, "chosen", property(lambda _: given.sides.rows("test")))
     monkeypatch.setattr(fitting.Prepared, "fitted", property(lambda self: replace(
         honest(self), chose=mark(given.sides.rows("validation")))))  # fmt: skip
-    folder = trained(tmp_path, given, {"single": SINGLE, "multi": SEVERAL}[run])
+    folder = trained(tmp_path, given, SINGLE)
     assert refusal(folder, given).startswith(
         ("its accuracy on validation rows is", "its temperature is", "its thresholds")
     )
