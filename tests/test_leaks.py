@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst import arrays, leaks, sides
+from pqrst import arrays, leaks, segmentation, sides
 from pqrst.arrays import Bundle, Writer
+from pqrst.datasets import challenge2021, mitdb, ptbxl
 from pqrst.errors import DataError, LeakError
 from pqrst.opened import open_parts
-from pqrst.params import Split
+from pqrst.params import Split, Window
 from toys import BEAT, META, PATIENT, save_bundle, several
 
 ROWS, LENGTH = 24, 8
@@ -202,3 +203,60 @@ def test_a_mark_names_rows_and_not_their_order():
     assert leaks.mark(np.array([3, 1, 2])) == leaks.mark(np.array([1, 2, 3]))
     assert leaks.mark(np.array([1, 2, 3])) != leaks.mark(np.array([1, 2, 4]))
     assert leaks.mark(np.arange(3)).startswith("3 ")
+
+
+WHOLE = Window("whole", 5000, pieces=4, rate=500.0, zscore=True, steps=1000)
+
+
+def cut(folder, found, window, task="multi", classes=challenge2021.CLASSES):
+    """Write a Bundle of recordings as the pipeline does, and open it."""
+    facts = {"dataset": "real", "task": task, "classes": classes, "provenance": {"synthetic": False}}
+    segmentation.segment(found, window, "stop", facts, folder)
+    return arrays.read(folder)
+
+
+@pytest.mark.real
+def test_the_real_signal_that_is_there_twice_is_refused_on_two_sides(recordings, tmp_path):
+    """Put E07509 and E07510 apart, and see the gate close; divide by group without the reader's word, and see them together."""
+    found = challenge2021.records(recordings / "challenge2021", challenge2021.Params(("georgia",)))
+    given = cut(tmp_path / "x", found, WHOLE)
+    names, rows = given.rows["record"].to_numpy(str), leaks.identity(given)
+    twins = np.flatnonzero(np.isin(names, ["georgia/E07509", "georgia/E07510"]))
+    apart = np.where(np.arange(len(names)) == twins[1], 2, 0)
+    assert leaks.counts(apart, rows)["signals"] == [2, len(names)]
+    with pytest.raises(LeakError, match=r"row .* of georgia/E07509 in train and row .* of georgia/E07510 in test"):
+        leaks.gate(apart, rows, "cut", by="group", doubles=0, passed=np.zeros(len(names), bool))
+    unsaid = replace(given, rows=given.rows.drop(columns="about_signal"))
+    for seed in range(4):
+        made = write(unsaid, replace(GROUP, test_share=0.5, seed=seed), tmp_path / str(seed))
+        assert len(set(made.sides[twins])) == 1
+
+
+@pytest.mark.real
+def test_real_recordings_of_ptbxl_are_found_in_the_challenge(recordings, tmp_path):
+    """See all 31 of PTB-XL, at 500 Hz, among the Challenge's; at 100 Hz one is stored, of other samples, and is not seen."""
+    theirs = list(challenge2021.records(recordings / "challenge2021", challenge2021.Params(("ptb-xl",))))
+    for rate, seen in ((500, 62), (100, 0)):
+        own = ptbxl.records(recordings / "ptbxl", ptbxl.Params(rate, partial=True))
+        alike = [replace(one, folds={}, about={}, numbers={}, label=theirs[0].label) for one in [*theirs, *own]]
+        given = cut(tmp_path / str(rate), alike, WHOLE)
+        apart = np.where(np.arange(len(given.x)) < len(theirs), 0, 2)
+        assert leaks.counts(apart, leaks.identity(given))["signals"][0] == seen
+
+
+@pytest.mark.real
+def test_the_real_person_of_two_recordings_is_refused_on_two_sides(recordings, tmp_path):
+    """Let 201 train and 202 test."""
+    window = Window("equal", 3600, step=1800, leads="first")
+    given = cut(
+        tmp_path / "x", mitdb.records(recordings / "mitdb", mitdb.Params()), window, "single", ("Normal", "Abnormal")
+    )
+    apart, rows = np.where(given.rows["record"] == "202", 2, 0), leaks.identity(given)
+    assert leaks.counts(apart, rows) == {
+        "subjects": [1, len(set(rows.patients))], "recordings": [0, len(set(rows.records))], "signals": [0, len(apart)],
+        "windows": [0, len(apart)],
+    }  # fmt: skip
+    with pytest.raises(
+        LeakError, match=r"subjects of another side, the first are row .* of 201 in train and row .* of 202 in test"
+    ):
+        leaks.gate(apart, rows, "cut", by="group", doubles=0, passed=np.zeros(len(apart), bool))
