@@ -20,7 +20,7 @@ def score(folder, seed, *, synthetic):
     provenance = {} if synthetic is None else {"synthetic": synthetic}
     write_json(
         folder / f"seed-{seed}" / "scores.json",
-        {"seed": seed, "scores": SCORES, "provenance": provenance, "schema": scored.SCHEMA},
+        {"seed": seed, "scores": SCORES, "provenance": provenance, "schema": scored.SCHEMA, "gate": ""},
     )
     np.save(folder / f"seed-{seed}" / "predictions.npy", SAID)
 

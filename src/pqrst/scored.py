@@ -8,7 +8,7 @@ from pqrst import schemas
 from pqrst.errors import DataError
 
 # 2: what the leak gate found, and null for a score that is no number; 1 carried no schema, and said NaN, which is no JSON
-OLDEST, SCHEMA = 1, 2
+OLDEST, GATED, SCHEMA = 1, 2, 2
 
 
 def read(file: Path, oldest: int = SCHEMA) -> dict[str, Any]:
@@ -18,5 +18,6 @@ def read(file: Path, oldest: int = SCHEMA) -> dict[str, Any]:
         given = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except ValueError as error:
         raise DataError(f"{file} is not JSON ({error}); {anew}") from None
-    schemas.check(given, str(file), SCHEMA, oldest, anew, unmarked=1)
+    if schemas.check(given, str(file), SCHEMA, oldest, anew, unmarked=1) >= GATED and "gate" not in given:
+        raise DataError(f"{file} does not say what the leak gate found; {anew}")
     return dict(given)
