@@ -39,7 +39,10 @@ def test_a_run_is_recorded_with_each_of_its_values(tmp_path, capsys, run, values
     resolved.write(tmp_path / f"resolved/runs/{run}.yaml", resolver.resolved_files(SETTINGS)[f"runs/{run}.yaml"])
     for value in values:
         folder = tmp_path / "data/scores/heartbeat" / run / value / "seed-17"
-        write_json(folder / "scores.json", {"seed": 17, "scores": {}, "provenance": {"synthetic": False}})
+        write_json(
+            folder / "scores.json",
+            {"seed": 17, "scores": {}, "provenance": {"synthetic": False}, "schema": 2, "gate": ""},
+        )
         np.save(folder / "predictions.npy", np.zeros(3, np.int16))
     assert cli.main(["record", run, "--root", str(tmp_path)]) == 0
     expected = [tmp_path / "metrics/paper" / run / value / "17.json" for value in values]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import toys
-from pqrst.contracts import SCHEMA, contract_of
+from pqrst.contracts import OLDEST, SCHEMA, contract_of
 from pqrst.errors import DataError, SettingsError
 from pqrst.standardisation import Standardisation
 
@@ -36,10 +36,12 @@ def test_pictures_are_seen_whoever_draws_them():
     assert replace(CONTRACT, input=replace(INPUT, encoding="lead_rows")).pictures
 
 
-@pytest.mark.parametrize("given", [None, [], {}, {"schema": SCHEMA - 1}])
+@pytest.mark.parametrize("given", [None, [], {}, {"schema": OLDEST - 1}, {"schema": SCHEMA + 1}])
 def test_another_schema_is_one_line(given):
     """Name the place and what to do."""
-    with pytest.raises(DataError, match=rf"^here has schema .*, this version reads {SCHEMA}; train the run anew$"):
+    with pytest.raises(
+        DataError, match=rf"^here has schema .*, this version reads {OLDEST} to {SCHEMA}.*train the run anew$"
+    ):
         contract_of(given, "here")
 
 

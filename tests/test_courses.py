@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst import convergence, figures, tables
+from pqrst import convergence, figures, scored, tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
 from pqrst.published import Row, Table
@@ -64,7 +64,7 @@ def result(accuracy, course, *, synthetic=False, **more):
     """Give what evaluation tells of one seed."""
     return {
         "scores": {"accuracy": accuracy}, "parameters": 7, "rows": 9, "split": "s", "leak": "none", "classes": ["a", "b"],
-        "provenance": {"synthetic": synthetic}, "confusion": None, "by_patient": {},
+        "provenance": {"synthetic": synthetic}, "confusion": None, "by_patient": {}, "schema": scored.SCHEMA, "gate": "none",
         "course": {"accuracy": course, "f1_macro": NEVER} if course else {}, **more,
     }  # fmt: skip
 

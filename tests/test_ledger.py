@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from pqrst import ledger
+from pqrst import ledger, scored
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
 
@@ -18,7 +18,10 @@ SCORES = {"accuracy": 0.9, "f1_macro": 0.8}
 def score(folder, seed, *, synthetic):
     """Write what evaluation writes of one seed."""
     provenance = {} if synthetic is None else {"synthetic": synthetic}
-    write_json(folder / f"seed-{seed}" / "scores.json", {"seed": seed, "scores": SCORES, "provenance": provenance})
+    write_json(
+        folder / f"seed-{seed}" / "scores.json",
+        {"seed": seed, "scores": SCORES, "provenance": provenance, "schema": scored.SCHEMA, "gate": ""},
+    )
     np.save(folder / f"seed-{seed}" / "predictions.npy", SAID)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import loaders
+from pqrst import arrays, loaders
 from pqrst.arrays import Steps
 from pqrst.errors import DataError, SettingsError
 from pqrst.loaders import Streamed, batches, cropped, parts, resident, visiting_order
@@ -75,10 +75,10 @@ def test_rows_are_taken_out_of_a_file_as_out_of_an_array(tmp_path, dtype):
     """Copy the same rows in their order and type, also some twice or none."""
     x = on_disk(tmp_path, dtype)
     for rows in (np.array([39, 0, 7, 0]), np.array([], int)):
-        found = loaders.take(x, rows)
+        found = arrays.take(x, rows)
         assert (found.dtype, type(found)) == (dtype, np.ndarray)
         assert np.array_equal(found, np.asarray(x)[rows])
-        assert np.array_equal(loaders.take(np.array(x), rows), found)
+        assert np.array_equal(arrays.take(np.array(x), rows), found)
 
 
 def test_streamed_rows_answer_as_a_tensor_does(tmp_path):

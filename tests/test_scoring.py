@@ -11,7 +11,7 @@ import torch
 from scipy.special import softmax
 
 import toys
-from pqrst import artifact, evaluation, operating, scores, scoring, sides
+from pqrst import artifact, audit, evaluation, operating, scores, scoring, sides
 from pqrst.arrays import Writer, digest, read
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
@@ -64,6 +64,15 @@ def score(folder, trained, opened):
     return scoring.evaluate(trained, {"": opened}, WANTED, to)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def audited():
+    """Let the networks of this module pass, which nobody trained: what is refused is tested in test_audit.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "check", lambda predictor, opened, *_: audit.Audited(
+            "seen", audit.answers(predictor, opened.bundle, opened.sides.choosing())))  # fmt: skip
+        yield
+
+
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data"))
@@ -108,6 +117,8 @@ def test_the_detail_counts_the_test_rows(scored, opened):
     assert told["scores"]["accuracy"] == (labels == said).mean()
     assert set(told["scores"]) == {*WANTED, *evaluation.HEADLINE}
     assert (told["rows"], told["leak"]) == (20, "1 of 1 patients on both sides")
+    assert told["gate"] == f"{opened.sides.gate}; seen"
+    assert "1 of 1 subjects" in told["gate"]
 
 
 def test_the_headline_is_small_flat_and_marked(scored):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst import tables
+from pqrst import scored, tables
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
 from pqrst.published import Row, Table
@@ -46,7 +46,7 @@ def result(accuracy, f1, parameters=1686725, *, synthetic=False, **more):
     return {
         "scores": {"accuracy": accuracy, "f1_macro": f1}, "parameters": parameters, "rows": 21892, "split": "kaggle",
         "leak": "47 of 47 patients on both sides", "provenance": {"synthetic": synthetic}, "classes": ["N", "S"],
-        "confusion": None, "by_patient": {}, **more,
+        "confusion": None, "by_patient": {}, "gate": "no leak; fitted on train rows", "schema": scored.SCHEMA, **more,
     }  # fmt: skip
 
 
@@ -196,6 +196,10 @@ WHOLE_GOLDEN = """\
 
 Measured on real: 21,892 test rows of split kaggle (47 of 47 patients on both sides).
 
+Leak gate, by the artefacts:
+
+- real, kaggle: no leak; fitted on train rows
+
 # Second
 
 | row       | parameters | from      | acc   | jκ    |
@@ -222,6 +226,44 @@ def test_the_markdown_of_a_page(tmp_path):
     """Print two tables and a legend: intervals, p after Holm, bold with two seeds only, no score of a class not there."""
     text, _ = whole(tmp_path)
     assert text == WHOLE_GOLDEN + tables.LEGEND
+
+
+def gate_of(folder, table=TABLE, **more):
+    """Give the lines about the leak gate, one result of ours and the recorded one changed."""
+    scores, recorded = write(folder)
+    write_json(scores / "tiny" / "seed-18" / "scores.json", result(0.96, 0.9, **more))
+    old = {key: value for key, value in result(0.97, 0.9).items() if key not in ("gate", "schema")}
+    write_json(recorded / "tiny" / "17.json", old)
+    text = tables.build({"one": table}, scores, recorded)[0]
+    found = text.partition("\nLeak gate, by the artefacts:\n\n")[2].partition("\n\n")[0]
+    return found.splitlines()
+
+
+def test_each_protocol_has_its_verdict_of_the_leak_gate(tmp_path):
+    """Print what was seen once for all splits that it was seen of, and count what was recorded before."""
+    seen, before = (
+        "- real, kaggle: no leak; fitted on train rows",
+        "- 1 recorded results were made before there was this gate",
+    )
+    assert gate_of(tmp_path) == [seen, before]
+    assert gate_of(tmp_path, split="mine", part="a") == [seen.replace("kaggle", "kaggle; real, mine/a"), before]
+    assert gate_of(tmp_path, gate="a leak", provenance={}) == [seen, "- made-up, kaggle: a leak", before]
+
+
+def test_a_score_whose_thresholds_are_picked_on_test_rows_is_named(tmp_path):
+    """Tell it as the exception that it is."""
+    heading = replace(TABLE, scores={"accuracy": "acc", "recall_micro_picked_on_test": "sens."}, rows=TABLE.rows[:1])
+    assert gate_of(tmp_path, heading)[1] == "- sens.: thresholds picked on the test rows, as published"
+
+
+@pytest.mark.parametrize("lacking", ["gate", "schema"])
+def test_a_result_of_ours_that_the_gate_never_saw_is_refused(tmp_path, lacking):
+    """Show nothing that was not audited."""
+    scores, recorded = write(tmp_path)
+    told = {key: value for key, value in result(0.96, 0.9).items() if key != lacking}
+    write_json(scores / "tiny" / "seed-18" / "scores.json", told)
+    with pytest.raises(DataError, match=r"scores\.json .*; evaluate the run anew with `dvc repro`$"):
+        tables.build({"one": TABLE}, scores, recorded)
 
 
 def test_the_data_of_a_page(tmp_path):

@@ -60,7 +60,8 @@ STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81
 
 def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):
     """Give eight rows of one label."""
-    rows = pd.DataFrame({"record": "r", "patient": list(patients), "start": range(8), "fold_cut": cut})
+    records = [f"of {name}" for name in patients]
+    rows = pd.DataFrame({"record": records, "patient": list(patients), "start": range(8), "fold_cut": cut})
     return Bundle(META, np.zeros((8, 1, 4)), np.array([0, 0, 0, 0, 1, 1, 0, 1]), rows)
 
 

@@ -4,17 +4,20 @@ import csv
 import hashlib
 import io
 import json
+import math
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
 import numpy as np
 
+from pqrst import schemas
 from pqrst.errors import DataError, RecordError, SettingsError
 from pqrst.parsing import parse
 
@@ -283,9 +286,7 @@ def read_meta(folder: Path) -> Meta:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
     except ValueError:
         raise DataError(f"{folder}/meta.json is not JSON; build it anew with `dvc repro`") from None
-    schema = given.get("schema") if isinstance(given, dict) else None
-    if schema != SCHEMA:
-        raise DataError(f"{folder}: schema {schema!r}, this version reads {SCHEMA}; build it anew with `dvc repro`")
+    schemas.check(given, f"{folder}/meta.json", SCHEMA, SCHEMA, "build it anew with `dvc repro`")
     try:
         return parse(Meta, given, f"{folder}/meta.json")
     except SettingsError as error:
@@ -315,6 +316,24 @@ def read(folder: Path) -> Bundle:
     return Bundle(meta, x, y, rows, side)
 
 
+def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Copy rows out of an array; out of a memory-mapped one by reading, since mapped pages count as this process's memory."""
+    if not isinstance(x, np.memmap):
+        return x[rows]
+    out = np.empty((len(rows), *x.shape[1:]), x.dtype)
+    size = out[:1].nbytes
+    with Path(str(x.filename)).open("rb", buffering=0) as file:
+        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()  # of neighbours, which are read at once
+        for begin, end in pairwise([*begins, len(rows)]):
+            file.seek(x.offset + int(rows[begin]) * size)
+            held = file.readinto(out[begin:end].data)
+            if held != (end - begin) * size:
+                raise DataError(
+                    f"{x.filename} ends before row {rows[begin] + held // size}; build it anew with `dvc repro`"
+                )
+    return out
+
+
 def digest(folder: Path) -> str:
     """Give the SHA-256 over the names and bytes of a folder's files."""
     total = hashlib.sha256()
@@ -329,8 +348,16 @@ def file_digest(path: Path) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that is the same bytes for the same content, and appears whole or not at all."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    """Write JSON that is the same bytes for the same content, null where a number is none, and appears whole or not at all."""
+    write_text(path, json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_text(path: Path, text: str) -> None:

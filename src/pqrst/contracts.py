@@ -3,16 +3,25 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pqrst import schemas
 from pqrst.arrays import Form
 from pqrst.decisions import Calibration
-from pqrst.errors import DataError
 from pqrst.parsing import parse
 from pqrst.treatment import Crop, Standardisation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SCHEMA = 5
+OLDEST, SCHEMA = 5, 6  # that are read; 5 does not say what was fitted on which rows
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The rows that a run's numbers come from, as `leaks.mark` names them; of a schema that did not say so, nothing."""
+
+    learned: str = ""  # weights, standardisation, class counts
+    chose: str = ""  # epoch, temperature, thresholds; nothing of an estimator, which chooses none
+    class_counts: tuple[int, ...] = ()  # as loss and sampler were given them
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Contract:
     encoding_settings: dict[str, Any] = field(default_factory=dict)
     weights: str = ""  # SHA-256 of the file that the first weights came from; none: they were drawn at random
     place: int = 0  # of its value among those that the run is made over
+    fitted: Fitted = field(default_factory=Fitted)
     schema: int = SCHEMA
 
     @property
@@ -68,7 +78,5 @@ class Contract:
 
 def contract_of(given: Any, place: str) -> Contract:
     """Check a contract that was read from a place."""
-    if not isinstance(given, dict) or given.get("schema") != SCHEMA:
-        found = given.get("schema") if isinstance(given, dict) else None
-        raise DataError(f"{place} has schema {found!r}, this version reads {SCHEMA}; train the run anew")
+    schemas.check(given, place, SCHEMA, OLDEST, "train the run anew")
     return parse(Contract, given, place)

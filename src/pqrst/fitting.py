@@ -6,16 +6,16 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from pqrst import artifact, catalog, estimators, loaders, networks, training, weights
+from pqrst import artifact, catalog, estimators, leaks, loaders, networks, training, weights
 from pqrst.console import log
-from pqrst.contracts import Contract
+from pqrst.contracts import Contract, Fitted
 from pqrst.decisions import Calibration, by_recording, calibrate, fit_thresholds, probabilities
 from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
@@ -51,6 +51,27 @@ class Prepared:
     side: "Beside"
     digest: str  # of the settings
     place: int = 0  # among the values that the run is made over
+
+    # what each number is fitted on is taken here and nowhere else, and the contract tells it
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Give the numbers of the train rows."""
+        return self.opened.sides.rows("train")
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Give the numbers of the rows that choose epoch, temperature and thresholds."""
+        return self.opened.sides.choosing()
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Count the train rows of each class."""
+        return self.opened.bundle.class_counts(self.rows)
+
+    @property
+    def fitted(self) -> Fitted:
+        """Tell on what a network was fitted."""
+        return Fitted(leaks.mark(self.rows), leaks.mark(self.chosen), tuple(self.counts.tolist()))
 
 
 @dataclass(frozen=True)
@@ -116,7 +137,7 @@ def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> t
     model.load_state_dict(fitted.weights)
     model.to(data.validation_y.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = logits(model, data.validation_x, crop=training.crop_of(t)).cpu().numpy()
-    which, first = opened.recordings(opened.sides.choosing())
+    which, first = opened.recordings(run.chosen)
     labels = opened.bundle.y[first].astype(np.int64)
     calibration = calibrate(found, labels, which, task, opened.sides.chooses)
     if task == "single" or t.thresholds == "none":
@@ -127,8 +148,9 @@ def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> t
 
 def _fit_estimator(run: Prepared, seed: int, places: Places, logger: Logger) -> None:
     """Fit a scikit-learn estimator; validation rows, which it has no use for, train too."""
-    contract, member = _contract(run, seed, None, 0, 0), artifact.member(seed, run.settings.value)
-    rows = np.union1d(*(run.opened.sides.rows(side) for side in ("train", "validation")))
+    member = artifact.member(seed, run.settings.value)
+    rows = np.union1d(run.rows, run.opened.sides.rows("validation"))
+    contract = replace(_contract(run, seed, None, 0, 0), fitted=Fitted(leaks.mark(rows)))
     log.info("run %s, %s: %s train rows", contract.run, member, len(rows))
     with logger(member):
         estimator = estimators.fit(contract, run.opened.bundle, rows)
@@ -158,10 +180,9 @@ def _build(run: Prepared) -> torch.nn.Module:
 
 def _lesson(run: Prepared, where: torch.device) -> training.Lesson:
     s, module = run.settings, catalog.load("losses", run.settings.loss)
-    rows = run.opened.sides.rows("train")
     p = parse(module.Params, s.loss_settings, f"losses.{s.loss}")
-    more = {"rows": len(rows)} if "rows" in inspect.signature(module.build).parameters else {}
-    loss = module.build(s.task, run.opened.bundle.class_counts(rows), p, **more)
+    more = {"rows": len(run.rows)} if "rows" in inspect.signature(module.build).parameters else {}
+    loss = module.build(s.task, run.counts, p, **more)
     return training.Lesson(lambda: _first(run), loss.to(where), s.train)
 
 
@@ -175,8 +196,8 @@ def _first(run: Prepared) -> torch.nn.Module:
 
 def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     s, bundle, t = run.settings, run.opened.bundle, run.settings.train
-    rows, chosen = run.opened.sides.rows("train"), run.opened.sides.choosing()
-    counts, labels = bundle.class_counts(rows), torch.from_numpy(bundle.y[rows].astype(np.int64))
+    rows, chosen, counts = run.rows, run.chosen, run.counts
+    labels = torch.from_numpy(bundle.y[rows].astype(np.int64))
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
     by_class = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
@@ -223,4 +244,5 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
         frontend=s.frontend, frontend_settings=s.frontend_settings, encoding=s.encoding,
         encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""), place=run.place,
+        fitted=run.fitted,
     )  # fmt: skip

@@ -1,13 +1,13 @@
 """Results of real runs, kept in git: no stage writes them, the tables read them."""
 
 import base64
-import json
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pqrst import scored
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
 
@@ -17,7 +17,7 @@ def record(scores: Path, run: str, ledger: Path) -> list[Path]:
     members = sorted(scores.rglob("seed-*/scores.json"))
     if not members:
         raise DataError(f"{scores} holds no scores; evaluate the run with `dvc repro evaluate@{run}`")
-    results = [json.loads(member.read_text(encoding="utf-8")) for member in members]
+    results = [scored.read(member) for member in members]
     if any(result["provenance"].get("synthetic", True) for result in results):
         raise DataError(
             f"run {run} was scored on synthetic recordings, which are not recorded; run it with profile=paper"
@@ -32,7 +32,7 @@ def record(scores: Path, run: str, ledger: Path) -> list[Path]:
 
 def read(ledger: Path, run: str, value: str = "") -> list[dict[str, Any]]:
     """Give the recorded results of a run, or of one value that it is made over, one a seed."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted((ledger / run / value).glob("*.json"))]
+    return [scored.read(file, scored.OLDEST) for file in sorted((ledger / run / value).glob("*.json"))]
 
 
 def pack(predicted: np.ndarray) -> str:

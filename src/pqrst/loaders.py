@@ -3,15 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from pqrst.arrays import Steps
+from pqrst.arrays import Steps, take
 from pqrst.augmentation import augment
-from pqrst.errors import DataError
 from pqrst.standardisation import Standardisation, decoded, standardise
 
 CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**24  # at once: whichever is fewer
@@ -48,24 +45,6 @@ def resident(
         changed = torch.from_numpy(augment(part.numpy(), change, rng))
         out[start : start + len(part)] = standardise(changed.to(device), s)
         start += len(part)
-    return out
-
-
-def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Copy rows out of an array; out of a memory-mapped one by reading, since mapped pages count as this process's memory."""
-    if not isinstance(x, np.memmap):
-        return x[rows]
-    out = np.empty((len(rows), *x.shape[1:]), x.dtype)
-    size = out[:1].nbytes
-    with Path(str(x.filename)).open("rb", buffering=0) as file:
-        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()  # of neighbours, which are read at once
-        for begin, end in pairwise([*begins, len(rows)]):
-            file.seek(x.offset + int(rows[begin]) * size)
-            held = file.readinto(out[begin:end].data)
-            if held != (end - begin) * size:
-                raise DataError(
-                    f"{x.filename} ends before row {rows[begin] + held // size}; build it anew with `dvc repro`"
-                )
     return out
 
 

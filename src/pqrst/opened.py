@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pqrst import splits
+from pqrst import leaks, splits
 from pqrst.arrays import Bundle, LabelTask, digest, read
 from pqrst.errors import DataError
 from pqrst.labels import of_classes, of_task
@@ -40,15 +40,22 @@ class Opened:
 def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
     """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
     bundle, rows = read(data), digest(data)
-    return {part: _opened(bundle, rows, data, split / part) for part in dict.fromkeys(parts)}
+    sides = {part: read_sides(split / part) for part in parts}
+    names = leaks.of_rows(bundle.rows)
+    for part, one in sides.items():
+        _check(one, bundle, names, f"{split / part} divides", f"{data} holds")
+    return {part: _opened(bundle, rows, one, split / part) for part, one in sides.items()}
 
 
-def _opened(bundle: Bundle, rows: str, data: Path, split: Path) -> Opened:
-    sides = read_sides(split)
+def _check(sides: Sides, bundle: Bundle, names: str, divides: str, holds: str) -> None:
+    """Refuse a split of other rows."""
     if len(sides.sides) != len(bundle.x):
-        raise DataError(
-            f"{split} divides {len(sides.sides)} rows, {data} holds {len(bundle.x)}; build both with `dvc repro`"
-        )
+        raise DataError(f"{divides} {len(sides.sides)} rows, {holds} {len(bundle.x)}; build both with `dvc repro`")
+    if sides.told["of_rows"] != names:
+        raise DataError(f"{divides} other rows than {holds}, or in another order; build both with `dvc repro`")
+
+
+def _opened(bundle: Bundle, rows: str, sides: Sides, split: Path) -> Opened:
     empty = [side for side in dict.fromkeys(("train", sides.chooses, "test")) if not len(sides.rows(side))]
     if empty:
         raise DataError(f"{split} leaves no row for {' and '.join(empty)}; leave it out of the run, or split otherwise")

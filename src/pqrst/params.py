@@ -128,6 +128,9 @@ class Split:
     whole: tuple[
         str, ...
     ] = ()  # parts whose patients recur but are not named: where the test rows are drawn, they train
+    doubles: Annotated[int, Between(0)] = (
+        0  # rows of equal signals that the publication left on two sides; more are refused
+    )
     mixed: bool = False  # exchange the sides at random within each class, so that only the patients' places change
     test_share: Annotated[float, Between(0, 0.9)] = 0.0  # of the rows, where they are drawn
     task: str = ""  # of a database whose labels make several

@@ -7,11 +7,14 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
+from pqrst import schemas
 from pqrst.arrays import LabelTask, write_text
 from pqrst.errors import SettingsError
 from pqrst.params import Split, Train, Window
 from pqrst.parsing import parse
 from pqrst.published import Table
+
+SCHEMA = 1  # of the files under resolved/; before, they carried none
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ File = TypeVar("File", Download, Segment, Splits, Encode, Scores)
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write one resolved file; tuples become lists, keys keep their order."""
-    write_text(path, yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump({**_plain(content), "schema": SCHEMA}, sort_keys=False, allow_unicode=True))
 
 
 def _plain(value: Any) -> Any:
@@ -111,7 +114,9 @@ def _plain(value: Any) -> Any:
 def _content(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise SettingsError(f"{path} is missing; run `dvc repro resolve`")
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    given, anew = yaml.safe_load(path.read_text(encoding="utf-8")), "resolve the settings anew with `dvc repro resolve`"
+    schemas.check(given, str(path), SCHEMA, SCHEMA, anew)
+    return {key: value for key, value in given.items() if key != "schema"}
 
 
 def read(kind: type[File], path: Path) -> File:

@@ -4,7 +4,6 @@ Intervals and tests of one label a row come from the confusion matrices of each 
 gave the interval, and the test takes this checkout's predictions: what is recorded holds none.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pqrst import convergence, intervals, label_intervals, ledger, scores
+from pqrst import convergence, intervals, label_intervals, ledger, scored, scores
 from pqrst.errors import DataError
 from pqrst.published import Row, Table
 
@@ -75,7 +74,7 @@ def read(row: Row, table: Table, folder: Path, recorded: Path) -> Shown:
 
 
 def _of_seeds(folder: Path) -> Results:
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("seed-*/scores.json"))]
+    return [scored.read(file) for file in sorted(folder.glob("seed-*/scores.json"))]
 
 
 def synthetic(results: Results) -> bool:

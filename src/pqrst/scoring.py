@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, convergence, decisions, evaluation, inference, loaders, operating, plots
-from pqrst.arrays import Bundle, write_array, write_json
+from pqrst import artifact, audit, convergence, decisions, evaluation, inference, operating, plots, scored
+from pqrst.arrays import write_array, write_json
 from pqrst.contracts import Contract
 from pqrst.opened import Opened
-from pqrst.predictors import Predictor
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
@@ -30,12 +29,22 @@ class Places:
     metrics: Path  # the headline, one small JSON file
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all networks of a run have in common."""
+
+    trained: Path
+    parts: Mapping[str, Opened]
+    fit: audit.Fits
+    wanted: Sequence[str]
+    to: Places
+
+
 def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places) -> dict[str, float]:
-    """Score every network of a run on the test rows of its part of the split; give the headline, the mean over networks."""
+    """Audit every network of a run, score it on the test rows of its part of the split; give the headline, the mean over networks."""
     contracts = {folder: artifact.read_contract(folder) for folder in artifact.members(trained)}
-    networks = {
-        folder: _evaluate_one(folder, str(folder.relative_to(trained)), parts, wanted, to) for folder in contracts
-    }
+    work = _Work(trained, parts, audit.fits(parts), wanted, to)
+    networks = {folder: _evaluate_one(folder, work) for folder in contracts}
     headline = {
         name: _mean([network.found.scores[name] for network in networks.values()]) for name in evaluation.HEADLINE
     }
@@ -59,28 +68,31 @@ def parts_of(trained: Path) -> list[str]:
     return [artifact.read_contract(folder).part for folder in artifact.members(trained)]
 
 
-def _evaluate_one(
-    folder: Path, name: str, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places
-) -> plots.Network:
-    """Score one network, and write its predictions and their detail into the folder of its name."""
-    predictor, target = artifact.load(folder), to.scores / name
+def _evaluate_one(folder: Path, work: _Work) -> plots.Network:
+    """Audit and score one network, and write its predictions and their detail into the folder of its name."""
+    predictor, name = artifact.load(folder), str(folder.relative_to(work.trained))
+    target, history = work.to.scores / name, _history(folder)
     inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
-    contract, opened = predictor.contract, parts[predictor.contract.part]
-    bundle = opened.bundle
-    probability, rows = _of_recordings(predictor, opened, opened.sides.rows("test"))
+    contract, opened = predictor.contract, work.parts[predictor.contract.part]
+    audited = audit.check(predictor, opened, history, work.fit, f"{work.trained.name}/{name}")
+    bundle, tested = opened.bundle, opened.sides.rows("test")
+    said = audited.chosen if opened.sides.chooses == "test" else audit.answers(predictor, bundle, tested)
+    probability, rows = _of_recordings(contract, opened, tested, said)
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
-    result, history = evaluation.evaluate(labels, probability, decided, contract.classes, wanted), _history(folder)
+    result = evaluation.evaluate(labels, probability, decided, contract.classes, work.wanted)
     target.mkdir(parents=True, exist_ok=True)
     write_array(target / "probabilities.npy", probability)
     write_array(target / "predictions.npy", decided.astype(np.int16))
     write_array(target / "rows.npy", rows)
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
-    told |= {"rows": len(rows), "leak": opened.sides.leak, "course": _course(history)}
-    told |= {"pictures": contract.pictures}
+    told |= {"rows": len(rows), "leak": opened.sides.leak, "gate": f"{opened.sides.gate}; {audited.verdict}"}
+    told |= {"course": _course(history), "pictures": contract.pictures, "schema": scored.SCHEMA}
     people = bundle.rows["patient"].to_numpy(str)[rows]
     detail = {"by_patient": _by_patient(labels, decided, people, contract)}
     if contract.task == "multi":
-        detail |= _of_labels(predictor, opened, (labels, probability, decided), bundle.rows.iloc[rows], target)
+        points = _of_recordings(contract, opened, opened.sides.choosing(), audited.chosen)
+        _operating(bundle.y, points, (labels, probability), contract.classes, target)
+        detail |= _of_labels((labels, probability, decided), bundle.rows.iloc[rows], contract.classes, target)
     write_json(target / "scores.json", {**told, **asdict(result), **detail})
     return plots.Network(name, labels, probability, result, history)
 
@@ -96,39 +108,40 @@ def _course(history: pd.DataFrame) -> dict[str, list[float]]:
     return {name: history[f"validation_{name}"].round(4).tolist() for name in convergence.FOLLOWED if len(history)}
 
 
-def _of_recordings(predictor: artifact.Predictor, opened: Opened, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the probabilities of the recordings that rows are pieces of, and the first row of each."""
+def _of_recordings(
+    contract: Contract, opened: Opened, rows: np.ndarray, said: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the probabilities of the recordings that rows are pieces of, by the rows' logits, and the first row of each."""
     which, first = opened.recordings(rows)
-    return decisions.by_recording(_answers(predictor, opened.bundle, rows), which), first
+    probability = decisions.probabilities(said, contract.task, contract.calibration.temperature)
+    return decisions.by_recording(probability, which), first
 
 
-def _answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
-    """Give the probabilities of rows, read a part at a time."""
-    side = bundle.side
-    return np.concatenate([
-        predictor.probabilities(loaders.take(bundle.x, part), None if side is None else side[part])
-        for part in loaders.chunks(rows, bundle.x.shape[1:])
-    ])  # fmt: skip
+def _operating(
+    y: np.ndarray,
+    chosen: tuple[np.ndarray, np.ndarray],
+    tested: tuple[np.ndarray, np.ndarray],
+    classes: Sequence[str],
+    target: Path,
+) -> None:
+    """Write operating points, chosen on some recordings, the probabilities and first rows of which are given, and measured on others."""
+    probability, rows = chosen
+    points = [
+        operating.points(*tested, operating.thresholds_at(y[rows], probability, least), classes).assign(target=least)
+        for least in operating.SENSITIVITIES
+    ]
+    pd.concat(points).to_csv(target / "operating.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
 def _of_labels(
-    predictor: Predictor, opened: Opened, found: tuple[np.ndarray, ...], about: pd.DataFrame, target: Path
+    found: tuple[np.ndarray, np.ndarray, np.ndarray], about: pd.DataFrame, classes: Sequence[str], target: Path
 ) -> dict[str, Any]:
-    """Give what only a multi-label task has: intervals by patient, scores of subgroups, and operating points as a file."""
-    labels, probability, decided = found
-    classes = predictor.contract.classes
-    chosen, rows = _of_recordings(predictor, opened, opened.sides.choosing())
-    points = [
-        operating.points(labels, probability, operating.thresholds_at(opened.bundle.y[rows], chosen, least), classes)
-        .assign(target=least)
-        for least in operating.SENSITIVITIES
-    ]  # fmt: skip
-    pd.concat(points).to_csv(target / "operating.csv", index=False, float_format="%.6g", lineterminator="\n")
-    write_array(target / "labels.npy", labels.astype(np.int8))
+    """Give what only a multi-label task has: intervals by patient and scores of subgroups."""
+    write_array(target / "labels.npy", found[0].astype(np.int8))
     about[["record", "patient"]].to_csv(target / "rows.csv", index=False, lineterminator="\n")
     return {
-        "intervals": evaluation.intervals(labels, probability, decided, about["patient"].to_numpy(str), classes),
-        "subgroups": evaluation.subgroups(labels, probability, decided, about, classes),
+        "intervals": evaluation.intervals(*found, about["patient"].to_numpy(str), classes),
+        "subgroups": evaluation.subgroups(*found, about, classes),
     }
 
 

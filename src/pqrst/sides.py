@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import splits
-from pqrst.arrays import Bundle, LabelTask, whole, write_array, write_json
+from pqrst import leaks, schemas, splits
+from pqrst.arrays import Bundle, LabelTask, file_digest, whole, write_array, write_json
 from pqrst.errors import DataError, SettingsError
 from pqrst.labels import of_classes, of_task
 from pqrst.params import Split, parts_of
+
+SCHEMA = 2  # of split.json; 1 carried none
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Sides:
         return chosen + self._shared
 
     @property
+    def gate(self) -> str:
+        """Say what the leak gate found on two sides."""
+        return leaks.words(self.told)
+
+    @property
     def _shared(self) -> str:
         shared = sum("test" in sides for sides in self.told["overlap"].values())
         if self.told["by"] == "group" and not self.told["groups_shared"]:
@@ -56,15 +63,27 @@ class Sides:
         return f"{shared} of {self.told['patients']} patients on both sides" if shared else "no patient on two sides"
 
 
-def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | None = None) -> str:
+def write(
+    bundle: Bundle,
+    name: str,
+    s: Split,
+    folder: Path,
+    task: LabelTask | None = None,
+    *,
+    rows: leaks.Identity | None = None,
+) -> str:
     """Split a Bundle's rows, pass the gate, and write the folder; give one line that tells what came out."""
+    rows = rows or leaks.identity(bundle)
     bundle = of_task(of_classes(bundle, s.classes), task)
-    group = _groups(bundle)
-    made, patients = _made(bundle, name, s, group), bundle.rows["patient"].to_numpy(str)
+    group, patients = _groups(bundle, rows), rows.patients
+    made = _made(bundle, name, s, group)
     if task is not None and task.drop_empty:
         made[~bundle.y.any(axis=1)] = splits.UNUSED
+    shared = np.isin(bundle.rows[f"fold_{s.fold}"], s.shared) if s.shared else np.zeros(len(made), bool)
+    passed = np.isin(patients, patients[shared])
     if s.by == "patient":
-        splits.gate(made, patients, name, set(patients[np.isin(bundle.rows[f"fold_{s.fold}"], s.shared)]))
+        splits.gate(made, patients, name, set(patients[passed]))
+    leaks.gate(made, rows, name, by=s.by, doubles=s.doubles, passed=passed)
     if s.mixed:
         made = splits.mix(made, bundle.y, np.random.default_rng(s.seed))
     counts = splits.class_table(made, bundle.y, len(bundle.meta.classes))
@@ -75,10 +94,11 @@ def write(bundle: Bundle, name: str, s: Split, folder: Path, task: LabelTask | N
         "rows": {side: int((made == place).sum()) for place, side in enumerate(splits.SIDES)},
         "labels": dict(zip(splits.SIDES, counts.sum(axis=1).tolist(), strict=True)),
         "task_of": None if task is None else asdict(task), "synthetic": bundle.meta.synthetic,
+        "gate": leaks.counts(made, rows), "of_rows": leaks.of_rows(bundle.rows), "schema": SCHEMA,
     }  # fmt: skip
     with whole(folder) as partial:
         write_array(partial / "sides.npy", made)
-        write_json(partial / "split.json", told)
+        write_json(partial / "split.json", told | {"of_sides": file_digest(partial / "sides.npy")})
     return f"{told['rows']}, {Sides(made, told).leak}"
 
 
@@ -86,18 +106,18 @@ def write_all(
     bundle: Bundle, ways: Mapping[str, Split], tasks: Mapping[str, LabelTask], folder: Path
 ) -> dict[str, str]:
     """Split a Bundle in each way, and in each of its parts; give by name one line that tells what came out."""
-    told = {}
+    told, rows = {}, leaks.identity(bundle)
     for name, way in ways.items():
         for part, split in parts_of(way, f"splits.{name}").items():
             called = f"{name}/{part}" if part else name
-            told[called] = write(bundle, called, split, folder / name / part, tasks.get(split.task))
+            told[called] = write(bundle, called, split, folder / name / part, tasks.get(split.task), rows=rows)
     return told
 
 
-def _groups(bundle: Bundle) -> np.ndarray:
-    """Number the groups of rows of one patient, one recording or one signal, as text."""
-    columns = [column for column in ("patient", "record", "about_signal") if column in bundle.rows]
-    return splits.groups([bundle.rows[column].to_numpy(str) for column in columns]).astype(str)
+def _groups(bundle: Bundle, rows: leaks.Identity) -> np.ndarray:
+    """Number the groups of rows of one patient, one recording or one signal, as it was recorded or as it is stored, as text."""
+    recorded = [bundle.rows[column].to_numpy(str) for column in ("about_signal",) if column in bundle.rows]
+    return splits.groups([rows.patients, rows.records, *recorded, rows.signals]).astype(str)
 
 
 def _made(bundle: Bundle, name: str, s: Split, group: np.ndarray) -> np.ndarray:
@@ -164,7 +184,10 @@ def read(folder: Path) -> Sides:
     """Read what `write` wrote."""
     if not (folder / "split.json").exists() or not (folder / "sides.npy").exists():
         raise DataError(f"{folder} holds no split; build it with `dvc repro`")
-    told = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    told, anew = json.loads((folder / "split.json").read_text(encoding="utf-8")), "build it anew with `dvc repro`"
+    schemas.check(told, f"{folder}/split.json", SCHEMA, SCHEMA, anew, unmarked=1)
     if missing := {field.name for field in fields(Split)} - set(told):
-        raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; build it anew with `dvc repro`")
+        raise DataError(f"{folder} says nothing of {', '.join(sorted(missing))}; {anew}")
+    if file_digest(folder / "sides.npy") != told["of_sides"]:
+        raise DataError(f"{folder}/sides.npy is not what split.json tells of; {anew}")
     return Sides(np.load(folder / "sides.npy"), told)

@@ -103,7 +103,7 @@ def _markdown(table: Table, rows: Sequence[Shown]) -> str:
         f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]), table.note,
         f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
         f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
-        _first_weights(rows), _subgroups(table, rows),
+        _gate(table, rows), _first_weights(rows), _subgroups(table, rows),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -231,6 +231,22 @@ def _protocol(rows: Sequence[Shown]) -> str:
         for r in shown.everything
     )
     return f"Measured on {'; '.join(said)}." if said else ""
+
+
+def _gate(table: Table, rows: Sequence[Shown]) -> str:
+    """Say what the leak gate saw of every protocol, and what it did not see."""
+    everything = [result for shown in rows for result in shown.everything]
+    seen: dict[str, dict[str, None]] = {}
+    for result in (one for one in everything if "gate" in one):
+        kind, part = "made-up" if results.synthetic([result]) else "real", result.get("part")
+        name = f"{kind}, {result['split']}/{part}" if part else f"{kind}, {result['split']}"
+        seen.setdefault(result["gate"], {})[name] = None
+    lines = [f"- {'; '.join(names)}: {found}" for found, names in seen.items()]
+    picked = [heading for column, heading in table.scores.items() if column.endswith("_picked_on_test")]
+    lines += [f"- {', '.join(picked)}: thresholds picked on the test rows, as published"] if picked else []
+    before = sum("gate" not in one for one in everything)
+    lines += [f"- {before} recorded results were made before there was this gate"] if before else []
+    return "\n".join(["Leak gate, by the artefacts:", "", *lines]) if lines else ""
 
 
 def draw(page: Mapping[str, Table], lines: pd.DataFrame, learned: pd.DataFrame, folder: Path) -> None:

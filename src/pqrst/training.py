@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
 
-from pqrst import scores
+from pqrst import convergence, schemas, scores
 from pqrst.console import log, progress
 from pqrst.decisions import probabilities
 from pqrst.errors import DataError, SettingsError
@@ -27,6 +27,7 @@ from pqrst.params import Train
 from pqrst.processes import alone
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
+SCHEMA = 1  # of checkpoints, also of those that carry none
 BY_STEP = ("one_cycle", "cosine")  # schedules that move with every step; the others with every epoch
 CHOSEN_ANYWAY = ("loss", "accuracy", "last")  # by what is shown after every epoch
 Row = dict[str, float]
@@ -253,23 +254,13 @@ def _judge(state: State, row: Row, learner: Learner, best: dict[str, torch.Tenso
     if not math.isfinite(row["validation_loss"]):
         raise SettingsError(f"epoch {state.epoch}: the validation loss is {row['validation_loss']}; lower train.lr")
     state.history.append(row)
-    value = _value(row, t, state.epoch)
+    value = convergence.worth(row, t.select, state.epoch)
     if value < state.best or not state.best_epoch:
         state.best, state.best_epoch, state.stale = value, state.epoch, 0
         best.update(_copy(learner.model))
     else:
         state.stale += 1
     state.finished = state.epoch >= t.epochs or 0 < t.stop_patience <= state.stale
-
-
-def _value(row: Row, t: Train, epoch: int) -> float:
-    """Give what is chosen by, the lower the better; a score that no validation row defines is the worst."""
-    if t.select == "last":
-        return -float(epoch)
-    if t.select == "loss":
-        return row["validation_loss"]
-    found = row[f"validation_{t.select}"]
-    return -found if math.isfinite(found) else math.inf
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -284,7 +275,12 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in moments["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value.cpu().contiguous() for name, value in values.items()}
-    words = {"state": asdict(state), "groups": moments["param_groups"], "scheduler": learner.scheduler.state_dict()}
+    words = {
+        "schema": SCHEMA,
+        "state": asdict(state),
+        "groups": moments["param_groups"],
+        "scheduler": learner.scheduler.state_dict(),
+    }
     partial = file.with_name(f"{file.name}.partial")
     try:
         save_file(tensors, partial, {"words": json.dumps(words)})
@@ -303,6 +299,7 @@ def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> Stat
     except (SafetensorError, ValueError, TypeError, KeyError) as error:  # a broken disk: writing leaves no half file
         log.warning("%s cannot be read (%s); training starts anew", file, error)
         return State()
+    schemas.check(words, str(file), SCHEMA, SCHEMA, "move the checkpoint away to train anew", unmarked=1)
     learner.model.load_state_dict(_part(tensors, "model/"))
     best.update(_part(tensors, "best/"))
     learner.scheduler.load_state_dict(words["scheduler"])
