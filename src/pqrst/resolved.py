@@ -12,6 +12,7 @@ from pqrst.errors import SettingsError
 from pqrst.params import Split, Train, Window
 from pqrst.parsing import parse
 from pqrst.published import Table
+from pqrst.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Segment:
     window: Window
     on_bad_record: Literal["stop", "skip"]
     code: dict[str, str]  # file -> SHA-256 of what reads the database
+    quality: Quality = field(default_factory=Quality)
 
 
 @dataclass(frozen=True)

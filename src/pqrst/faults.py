@@ -1,0 +1,181 @@
+"""Faults of a recording's samples, found by functions of arrays; none alters what it is given.
+
+Each threshold was set so that nothing is found but true faults in 258 real recordings (docs/log.md); what they found there
+stands in the README.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+LIMBS = ("I", "II", "III", "aVR", "aVL", "aVF")
+# what is zero in every recording, by Einthoven and Goldberger: rows of factors of the six limb leads
+LAWS = np.array(
+    [
+        [1, -1, 1, 0, 0, 0],  # I + III = II
+        [0, 0, 0, 1, 1, 1],  # aVR + aVL + aVF = 0
+        [1, 1, 0, 2, 0, 0],  # aVR = -(I + II) / 2
+        [1, 0, -1, 0, -2, 0],  # aVL = (I - III) / 2
+    ],
+    np.float64,
+)
+LAW_SIZE = np.sqrt(np.square(LAWS).sum(axis=1, keepdims=True))
+WINDOW = 1.2  # s, in which a heart beats once at least, save one of fewer than 50 beats a minute
+COARSE = 0.02  # s, of which the mean is taken to look for beats: a period of 50 Hz mains
+ROUGH = 0.1  # s, over which slopes are summed: a QRS
+SLOWEST, FASTEST = 2.0, 0.2  # s from beat to beat
+STEEP = 0.02  # of a lead's range within one sample: no wave that ends by itself stops like this
+SHORT, LONG = 3, 0.05  # samples, and s: an extreme held shorter is no clipping, one held longer needs no steep end
+
+
+def digest(signal: np.ndarray) -> str:
+    """Name samples (leads, samples) so that the same ones are known again, whatever their type's width."""
+    plain = signal.astype("<f4" if signal.dtype.kind == "f" else "<i2", copy=False)
+    return hashlib.sha256(np.ascontiguousarray(plain).data).hexdigest()[:16]
+
+
+def bridged(signal: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Draw a line over bad samples, (leads, samples), from the sound one before to the sound one after."""
+    made = signal.copy()
+    for lead in np.flatnonzero(bad.any(axis=1) & ~bad.all(axis=1)):
+        sound = np.flatnonzero(~bad[lead])
+        made[lead, bad[lead]] = np.interp(np.flatnonzero(bad[lead]), sound, signal[lead, sound])
+    made[bad.all(axis=1)] = 0
+    return made
+
+
+def still(lead: np.ndarray, least: int) -> float:
+    """Give the share of (samples,) that lie in stretches of one value, of `least` samples or of the whole."""
+    changes = np.flatnonzero(lead[1:] != lead[:-1])
+    lengths = np.diff(np.concatenate(([-1], changes, [len(lead) - 1])))
+    return float(lengths[lengths >= min(least, len(lead))].sum() / len(lead))
+
+
+def clipped(lead: np.ndarray, fs: float) -> tuple[int, float]:
+    """Count how often (samples,) stands still at its highest or at its lowest value as if cut off; and the share of it.
+
+    A wave that turns by itself stays there for a sample or two, or leaves as slowly as it came; what a recording repeats
+    at its very ends is padding.
+    """
+    low, high = lead.min(), lead.max()
+    reach = float(high) - float(low)
+    times, samples = 0, 0
+    for extreme in (low, high) if reach else ():
+        at = np.flatnonzero(lead == extreme)
+        if len(at) < SHORT:
+            continue
+        breaks = np.flatnonzero(np.diff(at) > 1)
+        starts, ends = at[np.concatenate(([0], breaks + 1))], at[np.concatenate((breaks, [len(at) - 1]))]
+        inside = (starts > 0) & (ends < len(lead) - 1) & (ends - starts + 1 >= SHORT)
+        starts, ends = starts[inside], ends[inside]
+        jumps = [np.abs(lead[a].astype(float) - lead[b]) for a, b in ((starts, starts - 1), (ends, ends + 1))]
+        cut = (np.maximum(*jumps) >= max(STEEP * reach, 4 * _step(lead))) | (ends - starts + 1 >= LONG * fs)
+        times, samples = times + int(cut.sum()), samples + int((ends - starts + 1)[cut].sum())
+    return times, samples / len(lead)
+
+
+def _step(lead: np.ndarray) -> float:
+    """Give the least change from a sample to the next, which is the step of whatever converted it."""
+    changes = np.abs(np.diff(lead.astype(np.float64)))
+    return float(changes[changes > 0].min(initial=np.inf))
+
+
+def at_ends(lead: np.ndarray, ends: tuple[int, int]) -> float:
+    """Give the share of (samples,) at the lowest or highest step of its converter."""
+    low, high = ends
+    if lead.min() > low and lead.max() < high:
+        return 0.0
+    return float(np.mean((lead <= low) | (lead >= high)))
+
+
+def swings(signal: np.ndarray, fs: float) -> np.ndarray:
+    """Give how far each lead of (leads, samples) moves within each 1.2 s, (leads, windows): drift and offset hardly count."""
+    n = min(max(1, round(WINDOW * fs)), signal.shape[1])
+    whole = signal[:, : signal.shape[1] // n * n].reshape(len(signal), -1, n)
+    last = signal[:, None, -n:]
+    parts = [one.max(axis=2).astype(np.float64) - one.min(axis=2) for one in (whole, last)]
+    return np.concatenate(parts, axis=1)
+
+
+def coarse(signal: np.ndarray, fs: float) -> np.ndarray:
+    """Give means over 20 ms, (leads, T), free of mains."""
+    n = max(1, round(COARSE * fs))
+    return signal[:, : signal.shape[1] // n * n].reshape(len(signal), -1, n).mean(axis=2)
+
+
+def beats(means: np.ndarray) -> tuple[float, float]:
+    """Tell beats from noise in means over 20 ms, (leads, T): how far slopes stand out, and how alike they come again.
+
+    Bursts of slope stand far above their median where there are QRS complexes. In a ventricular tachycardia they do not, but
+    what follows after a beat is like it. The first is some 2.5 in noise and above 4 in an ECG, the second .2 and above .5;
+    each is that of the best lead.
+    """
+    slopes = means[:, 2:] - means[:, :-2]
+    rough = round(ROUGH / COARSE)
+    sums = np.cumsum(np.abs(slopes), axis=1)
+    bursts = sums[:, rough:] - sums[:, :-rough]
+    middle = np.median(bursts, axis=1)
+    high = np.percentile(bursts, 98, axis=1)
+    above = np.divide(high, middle, out=np.where(high > 0, np.inf, 0.0), where=middle > 0)
+    return float(above.max(initial=0)), _periodic(slopes - slopes.mean(axis=1, keepdims=True))
+
+
+def _periodic(slopes: np.ndarray) -> float:
+    """Give the highest correlation of any lead of (leads, T) with itself, from 0.2 to 2 s later."""
+    n = slopes.shape[1]
+    spectra = np.fft.rfft(slopes, 2 * n, axis=1)
+    alike = np.fft.irfft(np.abs(spectra) ** 2, axis=1)[:, :n]
+    later = alike[:, round(FASTEST / COARSE) : round(SLOWEST / COARSE)].max(axis=1, initial=0)
+    return float(np.divide(later, alike[:, 0], out=np.zeros(len(alike)), where=alike[:, 0] > 0).max(initial=0))
+
+
+def limb_faults(limbs: np.ndarray) -> tuple[float, str, str, float]:
+    """Hold the six limb leads, (6, samples) in LIMBS' order, against Einthoven's and Goldberger's laws.
+
+    Give how far they break them, as a share of the leads' own size; what single mistake would explain it best, `inverted` or
+    `swapped`, and of which leads; and how far the laws would be broken without it.
+    """
+    still_ones = limbs - limbs.mean(axis=1, keepdims=True)
+    products = still_ones @ still_ones.T  # (6, 6): enough to try every mistake
+    tried = [(_broken(products, change), kind, leads) for kind, leads, change in _mistakes()]
+    remaining, kind, leads = min(tried)
+    return _broken(products, np.eye(6)), kind, leads, remaining
+
+
+def _broken(products: np.ndarray, change: np.ndarray) -> float:
+    """Give the root mean square of what the laws leave over, once leads are changed, over that of the leads."""
+    laws = (LAWS / LAW_SIZE) @ change
+    size = np.trace(products) / len(LIMBS)
+    return float(np.sqrt(max(0.0, np.trace(laws @ products @ laws.T) / len(LAWS) / size))) if size > 0 else 0.0
+
+
+def _mistakes() -> Iterator[tuple[str, str, np.ndarray]]:
+    """Give every single lead turned upside down, and every two in each other's place."""
+    for lead, name in enumerate(LIMBS):
+        change = np.eye(6)
+        change[lead, lead] = -1
+        yield "inverted", name, change
+        for other in range(lead):
+            yield "swapped", f"{LIMBS[other]}+{name}", np.eye(6)[_exchanged(other, lead)]
+
+
+def _exchanged(one: int, other: int) -> Sequence[int]:
+    order = list(range(len(LIMBS)))
+    order[one], order[other] = other, one
+    return order
+
+
+def arms_exchanged(means: np.ndarray) -> tuple[bool, float]:
+    """Say whether lead I runs against V6 as it does when the arms' electrodes are exchanged; and their correlation.
+
+    Given means over 20 ms of I, aVR and V6, (3, T). The laws hold then, so only polarity tells: I must point down, aVR and
+    V6 up, I must run against V6 and aVR with it. Right-axis deviation turns V6 too, and is not taken for it.
+    """
+    slopes = means[:, 2:] - means[:, :-2]
+    if not np.ptp(slopes, axis=1).all():
+        return False, 0.0
+    from_middle = means - np.median(means, axis=1, keepdims=True)
+    lead_i, avr, v6 = np.percentile(from_middle, (99.5, 0.5), axis=1).sum(axis=0)  # above 0: its QRS points up
+    alike = np.corrcoef(slopes)
+    return bool(lead_i < 0 < min(avr, v6) and alike[0, 2] < -0.6 and alike[1, 2] > 0.2), float(alike[0, 2])

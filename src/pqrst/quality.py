@@ -1,0 +1,283 @@
+"""What is wrong with a recording before it is cut, kind by kind, and what is done about it.
+
+A finding is a kind, a lead and an amount. Its policy is to keep the recording as it is, to mask what is wrong (the samples, or
+the lead, become the lead's zero), to skip the recording, or to stop. Every finding is told, whatever is done.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from pqrst import faults
+from pqrst.arrays import Record
+from pqrst.errors import RecordError
+from pqrst.parsing import Between
+
+OfSamples = Literal["mask", "skip", "stop"]  # nothing can be computed from what is no sample, so it is not kept
+OfLead = Literal["keep", "mask", "skip", "stop"]
+OfRecording = Literal["keep", "skip", "stop"]
+Positive = Annotated[float, Between(0)]
+Share = Annotated[float, Between(0, 1)]
+
+TABLE = "quality.csv"  # in the Bundle's folder
+COLUMNS = ("record", "lead", "kind", "amount", "done", "told")
+UNREADABLE = "unreadable"  # the kind of a recording that its reader, or what prepares it, refuses
+LEAST = 2.0  # s; in less, neither beats nor amplitudes are judged
+PRECORDIAL = "V6"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is done about each kind of fault; params.yaml says what each is."""
+
+    not_finite: OfSamples = "mask"
+    missing: OfSamples = "mask"
+    flat: OfLead = "keep"
+    clipped: OfLead = "keep"
+    saturated: OfLead = "keep"
+    out_of_range: OfLead = "keep"
+    inverted: OfLead = "keep"
+    swapped: OfLead = "keep"
+    limb_leads: OfRecording = "keep"
+    wrong_gain: OfRecording = "keep"
+    wrong_rate: OfRecording = "keep"
+    no_beat: OfRecording = "keep"
+    duplicate: OfRecording = "keep"
+
+
+KINDS = tuple(one.name for one in fields(Policy))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on something is a fault."""
+
+    flat_seconds: Positive = 1.0
+    clipped_times: Annotated[int, Between(1)] = 3
+    widest_mv: Positive = 10.0
+    least_mv: Positive = 0.2
+    most_mv: Positive = 4.0
+    limb_error: Share = 0.1
+    burst: Positive = 3.3
+    alike: Share = 0.35
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is done about each kind of fault, and from where on it is one."""
+
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of one recording."""
+
+    kind: str
+    lead: str  # several are joined by +, none is the whole recording
+    amount: float  # what `told` names: a share of the samples, mV, steps a mV, Hz
+    told: str
+
+    @property
+    def flag(self) -> str:
+        return f"{self.kind}:{self.lead}" if self.lead else self.kind
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """A recording as its faults are looked for: gaps bridged, and its means over 20 ms in mV."""
+
+    record: Record
+    bridged: np.ndarray  # (leads, samples), in whatever the recording is in
+    absent: np.ndarray  # (leads,) whether a lead has no sample
+    live: np.ndarray  # (leads,) whether a lead moves at all
+    means: np.ndarray  # (leads, T) in mV
+
+    def rows(self, names: Sequence[str]) -> list[int]:
+        """Give the places of leads, in this order; nothing where one is not there, or does not move."""
+        places = [self.record.leads.index(name) for name in names if name in self.record.leads]
+        return places if len(places) == len(names) and self.live[places].all() else []
+
+
+def examine(record: Record, limits: Limits) -> tuple[Finding, ...]:
+    """Find what is wrong with a recording by itself, in the order of the kinds; one that is not in mV has its samples seen only."""
+    found = list(_gaps(record))
+    if record.units == "mV" and record.signal.size:
+        gone, lost = _bad(record)
+        seen = _seen(record, gone | lost)
+        found += [*_of_leads(seen, limits), *_of_limbs(seen, limits), *_of_recording(seen, limits)]
+    return tuple(sorted(found, key=lambda one: KINDS.index(one.kind)))
+
+
+def _bad(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Say which samples are no finite numbers, and which are the format's code for a sample that is not there."""
+    nothing = np.zeros(record.signal.shape, bool)
+    if record.signal.dtype.kind == "f":
+        return ~np.isfinite(record.signal), nothing
+    return nothing, nothing if record.missing is None else record.signal == record.missing
+
+
+def _gaps(record: Record) -> Iterator[Finding]:
+    words = {"not_finite": "are no finite numbers", "missing": "are not there, by the format's own code"}
+    for (kind, said), bad in zip(words.items(), _bad(record), strict=True):
+        for lead, share in zip(record.leads, bad.mean(axis=1) if bad.any() else (), strict=False):
+            if share:
+                yield Finding(kind, lead, float(share), f"{share:.4g} of its samples {said}")
+
+
+def _seen(record: Record, bad: np.ndarray) -> _Signal:
+    bridged = faults.bridged(record.signal, bad) if bad.any() else record.signal
+    live = (bridged != bridged[:, :1]).any(axis=1)
+    means = faults.coarse(bridged, record.fs)
+    if record.gain is not None and record.zero is not None:
+        means = (means - np.array(record.zero)[:, None]) / np.array(record.gain)[:, None]
+    return _Signal(record, bridged, np.asarray(bad.all(axis=1)), live, means)
+
+
+def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
+    """Look at each lead by itself."""
+    record, fs = seen.record, seen.record.fs
+    ends = record.ends or (None,) * len(record.leads)
+    for place in np.flatnonzero(~seen.absent):
+        lead, name = seen.bridged[place], record.leads[place]
+        if share := faults.still(lead, max(1, round(limits.flat_seconds * fs))):
+            yield Finding("flat", name, share, f"{share:.4g} of its samples lie in stretches of one value")
+        span = ends[place]
+        at_ends = faults.at_ends(lead, span) if span else 0.0
+        if at_ends:
+            yield Finding("saturated", name, at_ends, f"{at_ends:.4g} of its samples are at an end of its converter")
+        times, share = (0, 0.0) if at_ends else faults.clipped(lead, fs)
+        if times >= limits.clipped_times:
+            said = f"{share:.4g} of its samples are cut off at its highest or lowest value, at {times} places"
+            yield Finding("clipped", name, share, said)
+    if seen.means.shape[1]:
+        for name, most in zip(record.leads, faults.swings(seen.means, 1 / faults.COARSE).max(axis=1), strict=True):
+            if most > limits.widest_mv:
+                yield Finding("out_of_range", name, float(most), f"it moves by {most:.4g} mV within {faults.WINDOW} s")
+
+
+def _of_limbs(seen: _Signal, limits: Limits) -> Iterator[Finding]:
+    """Hold limb leads against each other; where all of them agree, their polarity against V6."""
+    limbs = seen.rows(faults.LIMBS)
+    if not limbs or seen.means.shape[1] * faults.COARSE < LEAST:
+        return
+    broken, kind, leads, left = faults.limb_faults(seen.means[limbs])
+    if broken > limits.limb_error:
+        said = f"the limb leads break Einthoven's law by {broken:.4g} of their size"
+        if left < broken / 4:
+            which = "turned over" if kind == "inverted" else "in each other's place"
+            yield Finding(kind, leads, broken, f"{said}, with {leads.replace('+', ' and ')} {which} by {left:.4g}")
+        else:
+            yield Finding("limb_leads", "", broken, said)
+        return
+    arms = seen.rows(("I", "aVR", PRECORDIAL))
+    exchanged, alike = faults.arms_exchanged(seen.means[arms]) if arms else (False, 0.0)
+    if exchanged:
+        said = f"lead I runs against V6 (correlation {alike:.4g}) as where the electrodes of the arms are exchanged"
+        yield Finding("swapped", "I+II+III+aVR+aVL", alike, said)
+
+
+def _of_recording(seen: _Signal, limits: Limits) -> Iterator[Finding]:
+    record, declared = seen.record, seen.record.declared
+    if declared.fs is not None and record.fs != declared.fs:
+        said = f"its header says {record.fs:g} Hz, its database {declared.fs:g} Hz"
+        yield Finding("wrong_rate", "", record.fs, said)
+    other = sorted({gain for gain in record.gain or () if declared.gain is not None and gain != declared.gain})
+    for gain in other:
+        said = f"its header says {gain:g} steps a mV, its database {declared.gain:g}"
+        yield Finding("wrong_gain", "", gain, said)
+    if seen.means.shape[1] * faults.COARSE < LEAST:
+        return
+    if seen.live.any() and not other:
+        typical = float(np.median(np.median(faults.swings(seen.means[seen.live], 1 / faults.COARSE), axis=1)))
+        if not limits.least_mv <= typical <= limits.most_mv:
+            yield Finding("wrong_gain", "", typical, f"its leads move by {typical:.4g} mV a beat, as no ECG does")
+    if _without_beat(seen, limits):
+        yield Finding("no_beat", "", 0.0, "no beat is found in it")
+
+
+def _without_beat(seen: _Signal, limits: Limits) -> bool:
+    """Ask the marks of a recording, where there are any, and else its samples."""
+    if seen.record.marks is not None:
+        return not (seen.record.marks.labels >= 0).any()
+    above, alike = faults.beats(seen.means[seen.live]) if seen.live.any() else (0.0, 0.0)
+    return above < limits.burst and alike < limits.alike
+
+
+def repeated(other: str) -> Finding:
+    """Say that a recording's samples were met before."""
+    return Finding("duplicate", "", 1.0, f"its samples are those of {other}")
+
+
+def refusal(record: str, found: Sequence[Finding], policy: Policy) -> tuple[RecordError | None, str]:
+    """Give the fault for which a recording is left out, and whether that is to skip it or to stop; nothing where it goes on."""
+    for done in ("stop", "skip"):
+        for one in found:
+            if getattr(policy, one.kind) == done:
+                where = f"lead {one.lead}: " if one.lead else ""
+                setting = f"quality.policy.{one.kind}"
+                instead = "mask" if one.kind in ("not_finite", "missing") else "keep"
+                return RecordError(record, f"{where}{one.told}; set {setting} to {instead} to take it"), done
+    return None, ""
+
+
+def mended(record: Record, found: Sequence[Finding], policy: Policy) -> Record:
+    """Mask what is to be masked, and say beside the recording what was found."""
+    if not found:
+        return record
+    masked = [one for one in found if getattr(policy, one.kind) == "mask"]
+    signal = record.signal
+    if masked:
+        gone, lost = _bad(record)
+        bad = (gone if policy.not_finite == "mask" else False) | (lost if policy.missing == "mask" else False)
+        whole = {lead for one in masked if one.kind not in ("not_finite", "missing") for lead in one.lead.split("+")}
+        bad = bad | np.isin(record.leads, list(whole))[:, None]
+        zero = np.zeros(len(record.leads)) if record.zero is None else np.asarray(record.zero)
+        signal = np.where(bad, zero[:, None].astype(signal.dtype), signal)
+    return replace(record, signal=signal, quality=(*(one.flag for one in found), *record.quality))
+
+
+@dataclass
+class Report:
+    """Count what was found, and make a line of each finding."""
+
+    policy: Policy
+    recordings: int = 0
+    faulty: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    _lines: list[list[str]] = field(default_factory=list)  # not yet taken
+
+    def add(self, record: str, found: Sequence[Finding], fault: RecordError | None, by_policy: str) -> None:
+        """Take one recording in, with what was found and the fault for which it is left out, if any."""
+        told = [(one, getattr(self.policy, one.kind)) for one in found]
+        if fault is not None:
+            self.skipped.append({"record": record, "fault": fault.fault})
+            if not by_policy:
+                told.append((Finding(UNREADABLE, "", 1.0, fault.fault), "skip"))
+        self.recordings += 1
+        self.faulty += bool(told)
+        self.kinds.update({one.kind for one, _ in told})
+        self._lines += [[record, one.lead, one.kind, f"{one.amount:.4g}", done, one.told] for one, done in told]
+
+    def taken(self) -> list[list[str]]:
+        """Give the lines that were not given yet."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def counts(self) -> dict[str, Any]:
+        """Give how many recordings there were, how many had a fault, and how many each kind."""
+        return {
+            "recordings": self.recordings,
+            "skipped": len(self.skipped),
+            "faulty": self.faulty,
+            "kinds": {kind: self.kinds[kind] for kind in (UNREADABLE, *KINDS)},
+        }
+
+    def summary(self) -> str:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in self.counts()["kinds"].items() if count)
+        return f"{self.faulty} of {self.recordings} recordings have a fault" + (f": {kinds}" if kinds else "")
