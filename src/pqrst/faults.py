@@ -20,7 +20,7 @@ LAWS = np.array(
     ],
     np.float64,
 )
-LAW_SIZE = np.sqrt(np.square(LAWS).sum(axis=1, keepdims=True))
+LAWS /= np.sqrt(np.square(LAWS).sum(axis=1, keepdims=True))
 WINDOW = 1.2  # s, in which a heart beats once at least, save one of fewer than 50 beats a minute
 COARSE = 0.02  # s, of which the mean is taken to look for beats: a period of 50 Hz mains
 ROUGH = 0.1  # s, over which slopes are summed: a QRS
@@ -52,13 +52,25 @@ def still(lead: np.ndarray, least: int) -> float:
     return float(lengths[lengths >= min(least, len(lead))].sum() / len(lead))
 
 
-def clipped(lead: np.ndarray, fs: float) -> tuple[int, float]:
-    """Count how often (samples,) stands still at its highest or at its lowest value as if cut off; and the share of it.
+def may_be_still(signal: np.ndarray, least: int) -> np.ndarray:
+    """Say which leads of (leads, samples) are worth counting so, from a few samples.
+
+    Where one value stands for `least` samples, four of those that lie a quarter as far apart are equal.
+    """
+    few = signal[:, :: max(1, least // 4)]
+    if few.shape[1] < 4:
+        return np.ones(len(signal), bool)
+    return np.asarray(
+        ((few[:, 3:] == few[:, 2:-1]) & (few[:, 2:-1] == few[:, 1:-2]) & (few[:, 1:-2] == few[:, :-3])).any(1)
+    )
+
+
+def clipped(lead: np.ndarray, fs: float, low: float, high: float) -> tuple[int, float]:
+    """Count how often (samples,) stands still at its lowest or at its highest value as if cut off; and the share of it.
 
     A wave that turns by itself stays there for a sample or two, or leaves as slowly as it came; what a recording repeats
     at its very ends is padding.
     """
-    low, high = lead.min(), lead.max()
     reach = float(high) - float(low)
     times, samples = 0, 0
     for extreme in (low, high) if reach else ():
@@ -84,8 +96,6 @@ def _step(lead: np.ndarray) -> float:
 def at_ends(lead: np.ndarray, ends: tuple[int, int]) -> float:
     """Give the share of (samples,) at the lowest or highest step of its converter."""
     low, high = ends
-    if lead.min() > low and lead.max() < high:
-        return 0.0
     return float(np.mean((lead <= low) | (lead >= high)))
 
 
@@ -101,53 +111,59 @@ def swings(signal: np.ndarray, fs: float) -> np.ndarray:
 def coarse(signal: np.ndarray, fs: float) -> np.ndarray:
     """Give means over 20 ms, (leads, T), free of mains."""
     n = max(1, round(COARSE * fs))
-    return signal[:, : signal.shape[1] // n * n].reshape(len(signal), -1, n).mean(axis=2)
+    end = signal.shape[1] // n * n
+    total = np.zeros((len(signal), end // n))
+    for first in range(n):  # a third of the time of a mean along the last axis
+        total += signal[:, first:end:n]
+    return total / n
 
 
-def beats(means: np.ndarray) -> tuple[float, float]:
-    """Tell beats from noise in means over 20 ms, (leads, T): how far slopes stand out, and how alike they come again.
+def bursts(means: np.ndarray) -> float:
+    """Say how far bursts of slope stand above their median in the best lead of means over 20 ms, (leads, T).
 
-    Bursts of slope stand far above their median where there are QRS complexes. In a ventricular tachycardia they do not, but
-    what follows after a beat is like it. The first is some 2.5 in noise and above 4 in an ECG, the second .2 and above .5;
-    each is that of the best lead.
+    Some 2.5 times in noise, above 4 where there are QRS complexes.
     """
     slopes = means[:, 2:] - means[:, :-2]
     rough = round(ROUGH / COARSE)
     sums = np.cumsum(np.abs(slopes), axis=1)
-    bursts = sums[:, rough:] - sums[:, :-rough]
-    middle = np.median(bursts, axis=1)
-    high = np.percentile(bursts, 98, axis=1)
+    around = sums[:, rough:] - sums[:, :-rough]
+    middle, high = np.percentile(around, (50, 98), axis=1)
     above = np.divide(high, middle, out=np.where(high > 0, np.inf, 0.0), where=middle > 0)
-    return float(above.max(initial=0)), _periodic(slopes - slopes.mean(axis=1, keepdims=True))
+    return float(above.max(initial=0))
 
 
-def _periodic(slopes: np.ndarray) -> float:
-    """Give the highest correlation of any lead of (leads, T) with itself, from 0.2 to 2 s later."""
-    n = slopes.shape[1]
+def recurrence(means: np.ndarray) -> float:
+    """Give the highest correlation of the slopes of any lead with themselves 0.2 to 2 s later, of means over 20 ms, (leads, T).
+
+    Some .2 in noise; high in a ventricular tachycardia, whose slopes make no bursts.
+    """
+    slopes = means[:, 2:] - means[:, :-2]
+    slopes, n = slopes - slopes.mean(axis=1, keepdims=True), slopes.shape[1]
     spectra = np.fft.rfft(slopes, 2 * n, axis=1)
     alike = np.fft.irfft(np.abs(spectra) ** 2, axis=1)[:, :n]
     later = alike[:, round(FASTEST / COARSE) : round(SLOWEST / COARSE)].max(axis=1, initial=0)
     return float(np.divide(later, alike[:, 0], out=np.zeros(len(alike)), where=alike[:, 0] > 0).max(initial=0))
 
 
-def limb_faults(limbs: np.ndarray) -> tuple[float, str, str, float]:
-    """Hold the six limb leads, (6, samples) in LIMBS' order, against Einthoven's and Goldberger's laws.
-
-    Give how far they break them, as a share of the leads' own size; what single mistake would explain it best, `inverted` or
-    `swapped`, and of which leads; and how far the laws would be broken without it.
-    """
-    still_ones = limbs - limbs.mean(axis=1, keepdims=True)
-    products = still_ones @ still_ones.T  # (6, 6): enough to try every mistake
-    tried = [(_broken(products, change), kind, leads) for kind, leads, change in _mistakes()]
-    remaining, kind, leads = min(tried)
-    return _broken(products, np.eye(6)), kind, leads, remaining
+def products(limbs: np.ndarray) -> np.ndarray:
+    """Give the six limb leads' products with each other, (6, samples) in LIMBS' order to (6, 6): enough to try every mistake."""
+    moves = limbs - limbs.mean(axis=1, keepdims=True)
+    return np.asarray(moves @ moves.T)
 
 
-def _broken(products: np.ndarray, change: np.ndarray) -> float:
-    """Give the root mean square of what the laws leave over, once leads are changed, over that of the leads."""
-    laws = (LAWS / LAW_SIZE) @ change
+def broken(products: np.ndarray, change: np.ndarray | None = None) -> float:
+    """Say how far limb leads, or what a change makes of them, break the laws: root mean squares, as a share of the leads'."""
+    laws = LAWS if change is None else LAWS @ change
     size = np.trace(products) / len(LIMBS)
     return float(np.sqrt(max(0.0, np.trace(laws @ products @ laws.T) / len(LAWS) / size))) if size > 0 else 0.0
+
+
+def mistake(products: np.ndarray) -> tuple[float, str, str]:
+    """Give the single mistake that explains best how limb leads break the laws, `inverted` or `swapped`, with its leads.
+
+    The number is how far they would break them without it.
+    """
+    return min((broken(products, change), kind, leads) for kind, leads, change in _mistakes())
 
 
 def _mistakes() -> Iterator[tuple[str, str, np.ndarray]]:

@@ -49,6 +49,7 @@ class Policy:
 
 
 KINDS = tuple(one.name for one in fields(Policy))
+OF_SAMPLES = ("not_finite", "missing")
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,18 @@ class _Signal:
     record: Record
     bridged: np.ndarray  # (leads, samples), in whatever the recording is in
     absent: np.ndarray  # (leads,) whether a lead has no sample
-    live: np.ndarray  # (leads,) whether a lead moves at all
+    low: np.ndarray  # (leads,) the lowest and the highest sample
+    high: np.ndarray
     means: np.ndarray  # (leads, T) in mV
+
+    @property
+    def live(self) -> np.ndarray:
+        """Say which leads move at all, (leads,)."""
+        return np.asarray(self.low != self.high)
+
+    @property
+    def seconds(self) -> float:
+        return self.means.shape[1] * faults.COARSE
 
     def rows(self, names: Sequence[str]) -> list[int]:
         """Give the places of leads, in this order; nothing where one is not there, or does not move."""
@@ -105,52 +116,59 @@ class _Signal:
 
 def examine(record: Record, limits: Limits) -> tuple[Finding, ...]:
     """Find what is wrong with a recording by itself, in the order of the kinds; one that is not in mV has its samples seen only."""
-    found = list(_gaps(record))
+    bad = _bad(record)
+    found = list(_gaps(record, bad))
     if record.units == "mV" and record.signal.size:
-        gone, lost = _bad(record)
-        seen = _seen(record, gone | lost)
+        seen = _seen(record, bad)
         found += [*_of_leads(seen, limits), *_of_limbs(seen, limits), *_of_recording(seen, limits)]
     return tuple(sorted(found, key=lambda one: KINDS.index(one.kind)))
 
 
-def _bad(record: Record) -> tuple[np.ndarray, np.ndarray]:
-    """Say which samples are no finite numbers, and which are the format's code for a sample that is not there."""
-    nothing = np.zeros(record.signal.shape, bool)
+def _bad(record: Record) -> np.ndarray | None:
+    """Say which samples are none: no finite numbers, or the format's code for one that is not there; nothing if all are sound."""
     if record.signal.dtype.kind == "f":
-        return ~np.isfinite(record.signal), nothing
-    return nothing, nothing if record.missing is None else record.signal == record.missing
+        bad = ~np.isfinite(record.signal)
+    elif record.missing is not None:
+        bad = record.signal == record.missing
+    else:
+        return None
+    return bad if bad.any() else None
 
 
-def _gaps(record: Record) -> Iterator[Finding]:
-    words = {"not_finite": "are no finite numbers", "missing": "are not there, by the format's own code"}
-    for (kind, said), bad in zip(words.items(), _bad(record), strict=True):
-        for lead, share in zip(record.leads, bad.mean(axis=1) if bad.any() else (), strict=False):
-            if share:
-                yield Finding(kind, lead, float(share), f"{share:.4g} of its samples {said}")
+def _gaps(record: Record, bad: np.ndarray | None) -> Iterator[Finding]:
+    of_numbers = record.signal.dtype.kind == "f"
+    kind = "not_finite" if of_numbers else "missing"
+    said = "are no finite numbers" if of_numbers else "are not there, by the format's own code"
+    for lead, share in zip(record.leads, () if bad is None else bad.mean(axis=1), strict=False):
+        if share:
+            yield Finding(kind, lead, float(share), f"{share:.4g} of its samples {said}")
 
 
-def _seen(record: Record, bad: np.ndarray) -> _Signal:
-    bridged = faults.bridged(record.signal, bad) if bad.any() else record.signal
-    live = (bridged != bridged[:, :1]).any(axis=1)
+def _seen(record: Record, bad: np.ndarray | None) -> _Signal:
+    bridged = record.signal if bad is None else faults.bridged(record.signal, bad)
+    absent = np.zeros(len(bridged), bool) if bad is None else np.asarray(bad.all(axis=1))
     means = faults.coarse(bridged, record.fs)
     if record.gain is not None and record.zero is not None:
         means = (means - np.array(record.zero)[:, None]) / np.array(record.gain)[:, None]
-    return _Signal(record, bridged, np.asarray(bad.all(axis=1)), live, means)
+    return _Signal(record, bridged, absent, bridged.min(axis=1), bridged.max(axis=1), means)
 
 
 def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
     """Look at each lead by itself."""
     record, fs = seen.record, seen.record.fs
-    ends = record.ends or (None,) * len(record.leads)
+    ends, least = record.ends or (None,) * len(record.leads), max(1, round(limits.flat_seconds * fs))
+    may_be_still = faults.may_be_still(seen.bridged, least)
+    held = sum(np.count_nonzero(seen.bridged == one[:, None], axis=1) for one in (seen.low, seen.high))
     for place in np.flatnonzero(~seen.absent):
-        lead, name = seen.bridged[place], record.leads[place]
-        if share := faults.still(lead, max(1, round(limits.flat_seconds * fs))):
+        lead, name, low, high = seen.bridged[place], record.leads[place], seen.low[place], seen.high[place]
+        if may_be_still[place] and (share := faults.still(lead, least)):
             yield Finding("flat", name, share, f"{share:.4g} of its samples lie in stretches of one value")
         span = ends[place]
-        at_ends = faults.at_ends(lead, span) if span else 0.0
+        at_ends = faults.at_ends(lead, span) if span and (low <= span[0] or high >= span[1]) else 0.0
         if at_ends:
             yield Finding("saturated", name, at_ends, f"{at_ends:.4g} of its samples are at an end of its converter")
-        times, share = (0, 0.0) if at_ends else faults.clipped(lead, fs)
+        often = held[place] >= faults.SHORT * limits.clipped_times and not at_ends
+        times, share = faults.clipped(lead, fs, low, high) if often else (0, 0.0)
         if times >= limits.clipped_times:
             said = f"{share:.4g} of its samples are cut off at its highest or lowest value, at {times} places"
             yield Finding("clipped", name, share, said)
@@ -163,10 +181,12 @@ def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
 def _of_limbs(seen: _Signal, limits: Limits) -> Iterator[Finding]:
     """Hold limb leads against each other; where all of them agree, their polarity against V6."""
     limbs = seen.rows(faults.LIMBS)
-    if not limbs or seen.means.shape[1] * faults.COARSE < LEAST:
+    if not limbs or seen.seconds < LEAST:
         return
-    broken, kind, leads, left = faults.limb_faults(seen.means[limbs])
+    products = faults.products(seen.means[limbs])
+    broken = faults.broken(products)
     if broken > limits.limb_error:
+        left, kind, leads = faults.mistake(products)
         said = f"the limb leads break Einthoven's law by {broken:.4g} of their size"
         if left < broken / 4:
             which = "turned over" if kind == "inverted" else "in each other's place"
@@ -190,7 +210,7 @@ def _of_recording(seen: _Signal, limits: Limits) -> Iterator[Finding]:
     for gain in other:
         said = f"its header says {gain:g} steps a mV, its database {declared.gain:g}"
         yield Finding("wrong_gain", "", gain, said)
-    if seen.means.shape[1] * faults.COARSE < LEAST:
+    if seen.seconds < LEAST:
         return
     if seen.live.any() and not other:
         typical = float(np.median(np.median(faults.swings(seen.means[seen.live], 1 / faults.COARSE), axis=1)))
@@ -204,8 +224,8 @@ def _without_beat(seen: _Signal, limits: Limits) -> bool:
     """Ask the marks of a recording, where there are any, and else its samples."""
     if seen.record.marks is not None:
         return not (seen.record.marks.labels >= 0).any()
-    above, alike = faults.beats(seen.means[seen.live]) if seen.live.any() else (0.0, 0.0)
-    return above < limits.burst and alike < limits.alike
+    means = seen.means[seen.live]
+    return faults.bursts(means) < limits.burst and faults.recurrence(means) < limits.alike
 
 
 def repeated(other: str) -> Finding:
@@ -220,7 +240,7 @@ def refusal(record: str, found: Sequence[Finding], policy: Policy) -> tuple[Reco
             if getattr(policy, one.kind) == done:
                 where = f"lead {one.lead}: " if one.lead else ""
                 setting = f"quality.policy.{one.kind}"
-                instead = "mask" if one.kind in ("not_finite", "missing") else "keep"
+                instead = "mask" if one.kind in OF_SAMPLES else "keep"
                 return RecordError(record, f"{where}{one.told}; set {setting} to {instead} to take it"), done
     return None, ""
 
@@ -232,10 +252,9 @@ def mended(record: Record, found: Sequence[Finding], policy: Policy) -> Record:
     masked = [one for one in found if getattr(policy, one.kind) == "mask"]
     signal = record.signal
     if masked:
-        gone, lost = _bad(record)
-        bad = (gone if policy.not_finite == "mask" else False) | (lost if policy.missing == "mask" else False)
-        whole = {lead for one in masked if one.kind not in ("not_finite", "missing") for lead in one.lead.split("+")}
-        bad = bad | np.isin(record.leads, list(whole))[:, None]
+        samples = _bad(record)  # masked always, since they cannot be kept
+        whole = {lead for one in masked if one.kind not in OF_SAMPLES for lead in one.lead.split("+")}
+        bad = np.isin(record.leads, list(whole))[:, None] | (False if samples is None else samples)
         zero = np.zeros(len(record.leads)) if record.zero is None else np.asarray(record.zero)
         signal = np.where(bad, zero[:, None].astype(signal.dtype), signal)
     return replace(record, signal=signal, quality=(*(one.flag for one in found), *record.quality))
