@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import toys
 from pqrst.arrays import Record
 from pqrst.datasets import sph
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.datasets.sph import CLASSES, RARE, Params, kept, memberships, one_code, repeated, unmodified
 from pqrst.errors import DownloadError, RecordError
 from pqrst.made_up.sph import write as make_up
-import toys
 from toys import listed
 
 RAMP = (np.arange(60, dtype=np.float64).reshape(12, 5) - 30) / 100  # mV
