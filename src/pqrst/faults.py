@@ -95,8 +95,7 @@ def _step(lead: np.ndarray) -> float:
 
 def at_ends(lead: np.ndarray, ends: tuple[int, int]) -> float:
     """Give the share of (samples,) at the lowest or highest step of its converter."""
-    low, high = ends
-    return float(np.mean((lead <= low) | (lead >= high)))
+    return float(np.mean((lead == ends[0]) | (lead == ends[1])))
 
 
 def swings(signal: np.ndarray, fs: float) -> np.ndarray:

@@ -164,7 +164,9 @@ def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
         if may_be_still[place] and (share := faults.still(lead, least)):
             yield Finding("flat", name, share, f"{share:.4g} of its samples lie in stretches of one value")
         span = ends[place]
-        at_ends = faults.at_ends(lead, span) if span and (low <= span[0] or high >= span[1]) else 0.0
+        # where samples lie beyond them, they are not those of its converter
+        met = span is not None and (low == span[0] or high == span[1]) and span[0] <= low and high <= span[1]
+        at_ends = faults.at_ends(lead, span) if span and met else 0.0
         if at_ends:
             yield Finding("saturated", name, at_ends, f"{at_ends:.4g} of its samples are at an end of its converter")
         often = held[place] >= faults.SHORT * limits.clipped_times and not at_ends

@@ -146,7 +146,8 @@ def _lead(record: str, line: str, file: str) -> Lead:
 def _ends(bits: int | None, zero: int | None) -> tuple[int, int]:
     """Give the ends of a converter of so many bits around its zero; those of the format where a header does not say."""
     half = 2 ** (min(max(bits or FORMAT_BITS, 1), FORMAT_BITS) - 1)
-    return max((zero or 0) - half, MISSING + 1), min((zero or 0) + half, 2**15) - 1
+    low, high = (zero or 0) - half, (zero or 0) + half - 1
+    return (low, high) if MISSING < low < high < -MISSING else (MISSING + 1, -MISSING - 1)
 
 
 def _places(record: str, leads: Sequence[Lead], some: bool) -> list[int | None]:
