@@ -25,7 +25,7 @@ WINDOW = 1.2  # s, in which a heart beats once at least, save one of fewer than 
 COARSE = 0.02  # s, of which the mean is taken to look for beats: a period of 50 Hz mains
 ROUGH = 0.1  # s, over which slopes are summed: a QRS
 SLOWEST, FASTEST = 2.0, 0.2  # s from beat to beat
-STEEP = 0.02  # of a lead's range within one sample: no wave that ends by itself stops like this
+STEEP = 0.04  # of a lead's range within two samples: no wave that turns by itself stops like this
 SHORT, LONG = 3, 0.05  # samples, and s: an extreme held shorter is no clipping, one held longer needs no steep end
 
 
@@ -58,7 +58,7 @@ def may_be_still(signal: np.ndarray, least: int) -> np.ndarray:
     Where one value stands for `least` samples, four of those that lie a quarter as far apart are equal.
     """
     few = signal[:, :: max(1, least // 4)]
-    if few.shape[1] < 4:
+    if least < 4 or few.shape[1] < 4:
         return np.ones(len(signal), bool)
     return np.asarray(
         ((few[:, 3:] == few[:, 2:-1]) & (few[:, 2:-1] == few[:, 1:-2]) & (few[:, 1:-2] == few[:, :-3])).any(1)
@@ -81,7 +81,8 @@ def clipped(lead: np.ndarray, fs: float, low: float, high: float) -> tuple[int, 
         starts, ends = at[np.concatenate(([0], breaks + 1))], at[np.concatenate((breaks, [len(at) - 1]))]
         inside = (starts > 0) & (ends < len(lead) - 1) & (ends - starts + 1 >= SHORT)
         starts, ends = starts[inside], ends[inside]
-        jumps = [np.abs(lead[a].astype(float) - lead[b]) for a, b in ((starts, starts - 1), (ends, ends + 1))]
+        before, after = lead[np.maximum(starts - 2, 0)], lead[np.minimum(ends + 2, len(lead) - 1)]
+        jumps = [np.abs(beside.astype(float) - float(extreme)) for beside in (before, after)]
         cut = (np.maximum(*jumps) >= max(STEEP * reach, 4 * _step(lead))) | (ends - starts + 1 >= LONG * fs)
         times, samples = times + int(cut.sum()), samples + int((ends - starts + 1)[cut].sum())
     return times, samples / len(lead)
