@@ -57,7 +57,7 @@ def test_a_few_samples_tell_that_a_lead_moves():
 
 
 def clipped(lead):
-    return faults.clipped(lead, FS, lead.min(), lead.max())
+    return faults.clipped(lead, lead.min(), lead.max())
 
 
 @pytest.mark.parametrize("top", [0.7, 0.9])
@@ -71,13 +71,14 @@ def test_beats_that_are_cut_off_are_counted(top):
 
 
 def test_waves_that_turn_by_themselves_are_not_cut_off():
-    """A slow wave in coarse steps stays at its top for long, but leaves by one step; padding at an end is no clipping."""
+    """A slow wave in coarse steps stays at its top for long, but leaves by one step; padding is none, nor a line without noise."""
     wave = np.rint(40 * np.sin(2 * np.pi * 2 * TIME)).astype(np.int16)
     assert clipped(wave) == (0, 0.0)
     padded = (1000 * NOISE[0]).astype(np.int16)
     padded[-60:] = 900
     assert clipped(padded) == (0, 0.0)
     assert clipped(np.full(100, 3, np.int16)) == (0, 0.0)
+    assert clipped(np.rint(1000 * beats())) == (0, 0.0)
 
 
 def test_the_ends_of_a_converter_are_counted():

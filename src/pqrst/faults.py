@@ -26,7 +26,7 @@ COARSE = 0.02  # s, of which the mean is taken to look for beats: a period of 50
 ROUGH = 0.1  # s, over which slopes are summed: a QRS
 SLOWEST, FASTEST = 2.0, 0.2  # s from beat to beat
 STEEP = 0.04  # of a lead's range within two samples: no wave that turns by itself stops like this
-SHORT, LONG = 3, 0.05  # samples, and s: an extreme held shorter is no clipping, one held longer needs no steep end
+SHORT = 3  # samples: an extreme held shorter is no clipping
 
 
 def digest(signal: np.ndarray) -> str:
@@ -65,11 +65,11 @@ def may_be_still(signal: np.ndarray, least: int) -> np.ndarray:
     )
 
 
-def clipped(lead: np.ndarray, fs: float, low: float, high: float) -> tuple[int, float]:
+def clipped(lead: np.ndarray, low: float, high: float) -> tuple[int, float]:
     """Count how often (samples,) stands still at its lowest or at its highest value as if cut off; and the share of it.
 
-    A wave that turns by itself stays there for a sample or two, or leaves as slowly as it came; what a recording repeats
-    at its very ends is padding.
+    A wave that turns by itself stays there for a sample or two, or comes or leaves slowly, as does the line between two beats;
+    what a recording repeats at its very ends is padding.
     """
     reach = float(high) - float(low)
     times, samples = 0, 0
@@ -83,7 +83,7 @@ def clipped(lead: np.ndarray, fs: float, low: float, high: float) -> tuple[int, 
         starts, ends = starts[inside], ends[inside]
         before, after = lead[np.maximum(starts - 2, 0)], lead[np.minimum(ends + 2, len(lead) - 1)]
         jumps = [np.abs(beside.astype(float) - float(extreme)) for beside in (before, after)]
-        cut = (np.maximum(*jumps) >= max(STEEP * reach, 4 * _step(lead))) | (ends - starts + 1 >= LONG * fs)
+        cut = np.minimum(*jumps) >= max(STEEP * reach, 4 * _step(lead))
         times, samples = times + int(cut.sum()), samples + int((ends - starts + 1)[cut].sum())
     return times, samples / len(lead)
 

@@ -170,7 +170,7 @@ def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
         if at_ends:
             yield Finding("saturated", name, at_ends, f"{at_ends:.4g} of its samples are at an end of its converter")
         often = held[place] >= faults.SHORT * limits.clipped_times and not at_ends
-        times, share = faults.clipped(lead, fs, low, high) if often else (0, 0.0)
+        times, share = faults.clipped(lead, low, high) if often else (0, 0.0)
         if times >= limits.clipped_times:
             said = f"{share:.4g} of its samples are cut off at its highest or lowest value, at {times} places"
             yield Finding("clipped", name, share, said)
