@@ -135,7 +135,10 @@ def test_codes_that_are_not_scored_are_counted(tmp_path, caplog):
     facts = {"dataset": "challenge2021", "task": "multi", "classes": CLASSES, "provenance": {"synthetic": True}}
     with caplog.at_level(logging.INFO, "pqrst"):
         segment(found, Window("whole", samples=3), "stop", facts, tmp_path / "rows")
-    assert caplog.messages == ["challenge2021: 3 mentions of 2 codes are not scored: 999999999, 888888888 ..."]
+    assert caplog.messages == [
+        "challenge2021: 3 mentions of 2 codes are not scored: 999999999, 888888888 ...",
+        "challenge2021: 1 of 2 recordings have a fault: duplicate 1",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_samples_that_are_no_numbers_are_told_and_0(tmp_path):
         pd.DataFrame(samples.T).to_csv(header=False, index=False, na_rep="NaN")
     )
     first, second = read(tmp_path)
-    assert (toys.faults_of(first), toys.faults_of(second)) == (("not_finite:V2",), ("flat:I",))
+    assert [[flag for flag in toys.faults_of(r) if ":" in flag] for r in (first, second)] == [["not_finite:V2"], []]
     assert toys.masked(first)[7, :4].tolist() == pytest.approx([0.007, 0, 0, 0.049])
     assert second.folds == {"tenths": "10"}
 
@@ -302,7 +302,7 @@ def test_gaps_of_the_challenges_files_are_told_beside_doubtful_labels(tmp_path):
     steps = STEPS.copy()
     steps[2, 3] = -(2**15)
     write_challenge(tmp_path / "chapman_shaoxing", "JS00005", "426177001", steps=steps)
-    assert toys.faults_of(read(tmp_path)[0]) == ("missing:III", "doubtful_labels")
+    assert {"missing:III", "doubtful_labels"} <= set(toys.faults_of(read(tmp_path)[0]))
 
 
 def test_faults_of_the_challenges_files_are_given_and_the_others_come(tmp_path):
@@ -405,7 +405,7 @@ def get(base, tmp_path, **settings):
 
 
 def compared(records):
-    return [(r.record, r.label, r.about, r.folds, r.numbers, r.signal.tolist()) for r in records]
+    return [(r.record, r.label, r.about, r.folds, r.numbers, toys.masked(r).tolist()) for r in records]
 
 
 def test_csv_files_come_packed_from_a_mirror(made_up, tmp_path):
@@ -531,13 +531,14 @@ def test_the_challenge_counts_as_many_rhythms_as_expected(recordings):
 
 @pytest.mark.real
 def test_real_quirks_are_told(real):
-    """Flat chest leads in one that has a rhythm, and two doubtful labels."""
+    """Flat chest leads in two that have a rhythm, an artefact in another, and three doubtful labels."""
     assert {r.record: flags for r in real if (flags := toys.faults_of(r))} == {
         "JS00005": ("doubtful_labels",),
         "JS11438": tuple(f"flat:V{k}" for k in range(1, 7)),
         "JS20005": ("doubtful_labels",),
         "JS20006": ("doubtful_labels",),
         "JS20008": ("flat:V2", "flat:V4", "flat:V6"),
+        "JS20019": ("out_of_range:V6",),
     }
 
 
