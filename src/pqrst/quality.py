@@ -98,6 +98,7 @@ class _Signal:
     low: np.ndarray  # (leads,) the lowest and the highest sample
     high: np.ndarray
     means: np.ndarray  # (leads, T) in mV
+    swings: np.ndarray  # (leads, windows) in mV, how far those move within 1.2 s; no window where there are none
 
     @property
     def live(self) -> np.ndarray:
@@ -150,7 +151,8 @@ def _seen(record: Record, bad: np.ndarray | None) -> _Signal:
     means = faults.coarse(bridged, record.fs)
     if record.gain is not None and record.zero is not None:
         means = (means - np.array(record.zero)[:, None]) / np.array(record.gain)[:, None]
-    return _Signal(record, bridged, absent, bridged.min(axis=1), bridged.max(axis=1), means)
+    swings = faults.swings(means, 1 / faults.COARSE) if means.size else means
+    return _Signal(record, bridged, absent, bridged.min(axis=1), bridged.max(axis=1), means, swings)
 
 
 def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
@@ -174,10 +176,9 @@ def _of_leads(seen: _Signal, limits: Limits) -> Iterator[Finding]:
         if times >= limits.clipped_times:
             said = f"{share:.4g} of its samples are cut off at its highest or lowest value, at {times} places"
             yield Finding("clipped", name, share, said)
-    if seen.means.shape[1]:
-        for name, most in zip(record.leads, faults.swings(seen.means, 1 / faults.COARSE).max(axis=1), strict=True):
-            if most > limits.widest_mv:
-                yield Finding("out_of_range", name, float(most), f"it moves by {most:.4g} mV within {faults.WINDOW} s")
+    for name, most in zip(record.leads, seen.swings.max(axis=1, initial=0), strict=True):
+        if most > limits.widest_mv:
+            yield Finding("out_of_range", name, float(most), f"it moves by {most:.4g} mV within {faults.WINDOW} s")
 
 
 def _of_limbs(seen: _Signal, limits: Limits) -> Iterator[Finding]:
@@ -215,7 +216,7 @@ def _of_recording(seen: _Signal, limits: Limits) -> Iterator[Finding]:
     if seen.seconds < LEAST:
         return
     if seen.live.any() and not other:
-        typical = float(np.median(np.median(faults.swings(seen.means[seen.live], 1 / faults.COARSE), axis=1)))
+        typical = float(np.median(np.median(seen.swings[seen.live], axis=1)))
         if not limits.least_mv <= typical <= limits.most_mv:
             yield Finding("wrong_gain", "", typical, f"its leads move by {typical:.4g} mV a beat, as no ECG does")
     if _without_beat(seen, limits):
