@@ -79,6 +79,8 @@ def test_waves_that_turn_by_themselves_are_not_cut_off():
     assert clipped(padded) == (0, 0.0)
     assert clipped(np.full(100, 3, np.int16)) == (0, 0.0)
     assert clipped(np.rint(1000 * beats())) == (0, 0.0)
+    spikes = np.rint(1000 * np.exp(-(TIME % 1) / 0.05))  # up at once from a line without noise, and slowly back to it
+    assert clipped(spikes) == (0, 0.0)
 
 
 def test_the_ends_of_a_converter_are_counted():
@@ -155,7 +157,7 @@ def test_electrodes_of_the_arms_are_known_by_polarity():
     """I down, aVR and V6 up, at the same time; an axis to the right turns V6 too, and one lead that stands still tells nothing."""
     up = coarse(beats() + 0.01 * NOISE[0])[0]
     assert faults.arms_exchanged(np.array([-up, up, up]))[0]
-    for leads in ([up, -up, up], [-up, -up, up], [-up, up, -up], [up, up, up], [-up, up, 0 * up]):
+    for leads in ([up, -up, up], [-up, -up, up], [-up, up, -up], [up, up, up], [-up, up, 0 * up], [up, -up, -up]):
         assert not faults.arms_exchanged(np.array(leads))[0]
     alike = faults.arms_exchanged(np.array([-up, up, up]))[1]
     assert alike == pytest.approx(-1)
