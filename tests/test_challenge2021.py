@@ -135,7 +135,10 @@ def test_codes_that_are_not_scored_are_counted(tmp_path, caplog):
     facts = {"dataset": "challenge2021", "task": "multi", "classes": CLASSES, "provenance": {"synthetic": True}}
     with caplog.at_level(logging.INFO, "pqrst"):
         segment(found, Window("whole", samples=3), "stop", facts, tmp_path / "rows")
-    assert caplog.messages == ["challenge2021: 3 mentions of 2 codes are not scored: 999999999, 888888888 ..."]
+    assert caplog.messages == [
+        "challenge2021: 3 mentions of 2 codes are not scored: 999999999, 888888888 ...",
+        "challenge2021: 1 of 2 recordings have a fault: duplicate 1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,9 @@ def test_flat_and_missing_leads_are_kept_and_told(tmp_path):
     header.write_text("\n".join(line for line in lines if not line.endswith(" V6")) + "\n")
     (tmp_path / "georgia/E1.mat").write_bytes(bytes(24) + steps[:11].T.tobytes())
     found = only(tmp_path)
-    assert found.quality == ("missing:V3", "missing:V6", "flat:V2")
+    assert toys.faults_of(found) == ("missing:V3", "missing:V6", "flat:V2")
     assert found.leads == LEADS
-    assert found.signal[[8, 11]].tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert toys.masked(found)[[8, 11]].tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_recordings_of_doubtful_diagnosis_are_told(tmp_path):
@@ -446,15 +449,18 @@ def test_real_labels_are_counted_as_listed(real):
 
 @pytest.mark.real
 def test_real_quirks_are_told(real):
-    """Flat chest leads in four recordings, doubtful labels in three, and nothing else."""
-    assert {name.partition("/")[2]: r.quality for name, r in real.items() if r.quality} == {
+    """Flat chest leads in four recordings, artefacts of 10 mV in two, doubtful labels in three, and nothing else."""
+    assert {name.partition("/")[2]: flags for name, r in real.items() if (flags := toys.faults_of(r))} == {
         "JS00005": ("doubtful_labels",),
         "JS20005": ("doubtful_labels",),
         "JS20006": ("doubtful_labels",),
         "JS11438": tuple(f"flat:V{k}" for k in range(1, 7)),
         "JS20008": ("flat:V2", "flat:V4", "flat:V6"),
         "JS45542": tuple(f"flat:V{k}" for k in range(1, 7)),
-        "JS45544": tuple(f"flat:V{k}" for k in range(2, 7)),
+        # V1 stands still for 8.3 of its 10 s
+        "JS45544": tuple(f"flat:V{k}" for k in range(1, 7)),
+        "Q0010": ("out_of_range:II", "out_of_range:III", "out_of_range:aVF", "out_of_range:V5"),
+        "JS20019": ("out_of_range:V6",),
     }
 
 

@@ -118,8 +118,8 @@ def test_a_measure_that_is_not_there_is_no_number(tmp_path):
     assert [name for name, value in numbers.items() if math.isnan(value)] == ["age", "t_axis"]
 
 
-def test_samples_that_are_no_numbers_are_0_or_a_fault(tmp_path):
-    """By the setting; they are told either way, and the others keep their places."""
+def test_samples_that_are_no_numbers_are_told_and_0(tmp_path):
+    """The others keep their places."""
     samples = STEPS.astype(float)
     samples[7, 1:3] = np.nan
     write_own(tmp_path, ("MUSE_1", "SB"), microvolts=samples)
@@ -128,11 +128,9 @@ def test_samples_that_are_no_numbers_are_0_or_a_fault(tmp_path):
         pd.DataFrame(samples.T).to_csv(header=False, index=False, na_rep="NaN")
     )
     first, second = read(tmp_path)
-    assert (first.quality, second.quality) == (("gaps:V2",), ())
-    assert first.signal[7, :4].tolist() == pytest.approx([0.007, 0, 0, 0.049])
-    fault, other = read(tmp_path, nan="fault")
-    assert str(fault) == "record MUSE_1: it has samples that are no numbers; set databases.chapman.nan to zero"
-    assert other.folds == second.folds == {"tenths": "10"}
+    assert [[flag for flag in toys.faults_of(r) if ":" in flag] for r in (first, second)] == [["not_finite:V2"], []]
+    assert toys.masked(first)[7, :4].tolist() == pytest.approx([0.007, 0, 0, 0.049])
+    assert second.folds == {"tenths": "10"}
 
 
 @pytest.mark.parametrize(
@@ -299,13 +297,12 @@ def test_recordings_come_out_of_the_challenge_2021(tmp_path):
     assert list(first.numbers) == ["age", "male", *chapman.MEASURES.values()]
 
 
-def test_gaps_of_the_challenges_files_count_alike(tmp_path):
-    """What WFDB calls missing is a sample that is no number."""
+def test_gaps_of_the_challenges_files_are_told_beside_doubtful_labels(tmp_path):
+    """What WFDB calls missing has a kind of its own."""
     steps = STEPS.copy()
     steps[2, 3] = -(2**15)
     write_challenge(tmp_path / "chapman_shaoxing", "JS00005", "426177001", steps=steps)
-    assert read(tmp_path)[0].quality == ("gaps:III", "doubtful_labels")
-    assert "it has samples that are no numbers" in str(read(tmp_path, nan="fault")[0])
+    assert {"missing:III", "doubtful_labels"} <= set(toys.faults_of(read(tmp_path)[0]))
 
 
 def test_faults_of_the_challenges_files_are_given_and_the_others_come(tmp_path):
@@ -393,7 +390,7 @@ def test_made_up_recordings_have_all_rhythms_and_a_gap(made_up):
     found = read(made_up)
     assert len(found) == 16
     assert set(called(found).values()) == set(CLASSES)
-    assert [r.quality for r in found if r.quality] == [("gaps:V2",)]
+    assert [flags for r in found if (flags := toys.faults_of(r))] == [("not_finite:V2",)]
     assert len({r.patient for r in found}) == 16
     assert all(r.record.startswith("SYNTHETIC") for r in found)
     assert (made_up / "SYNTHETIC.txt").read_text().startswith("SYNTHETIC")
@@ -408,7 +405,7 @@ def get(base, tmp_path, **settings):
 
 
 def compared(records):
-    return [(r.record, r.label, r.about, r.folds, r.numbers, r.signal.tolist()) for r in records]
+    return [(r.record, r.label, r.about, r.folds, r.numbers, toys.masked(r).tolist()) for r in records]
 
 
 def test_csv_files_come_packed_from_a_mirror(made_up, tmp_path):
@@ -534,13 +531,14 @@ def test_the_challenge_counts_as_many_rhythms_as_expected(recordings):
 
 @pytest.mark.real
 def test_real_quirks_are_told(real):
-    """Flat chest leads in one that has a rhythm, and two doubtful labels."""
-    assert {r.record: r.quality for r in real if r.quality} == {
+    """Flat chest leads in two that have a rhythm, an artefact in another, and three doubtful labels."""
+    assert {r.record: flags for r in real if (flags := toys.faults_of(r))} == {
         "JS00005": ("doubtful_labels",),
         "JS11438": tuple(f"flat:V{k}" for k in range(1, 7)),
         "JS20005": ("doubtful_labels",),
         "JS20006": ("doubtful_labels",),
         "JS20008": ("flat:V2", "flat:V4", "flat:V6"),
+        "JS20019": ("out_of_range:V6",),
     }
 
 

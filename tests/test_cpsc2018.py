@@ -140,14 +140,14 @@ def test_who_is_not_known_is_told_as_such(tmp_path, fields, told, numbers):
     assert tuple(found.numbers.values()) == pytest.approx(numbers, nan_ok=True)
 
 
-def test_gaps_become_0_and_are_told(tmp_path):
-    """As do samples that are endless."""
+def test_gaps_are_told_and_become_0(tmp_path):
+    """A sample that is no number, in one lead."""
     samples = STEPS / 1000
     samples[6, 2] = np.nan
     write_own(tmp_path, ("A0001", "1"), fields={"sex": "Male", "age": 1.0, "data": samples})
     (found,) = read(tmp_path)
-    assert found.quality == ("gaps:V1",)
-    assert found.signal[6].tolist() == pytest.approx([0.006, 0.061, 0, 0.042])
+    assert toys.faults_of(found) == ("not_finite:V1",)
+    assert toys.masked(found)[6].tolist() == pytest.approx([0.006, 0.061, 0, 0.042])
 
 
 def as_mat(content):
@@ -458,7 +458,7 @@ def test_real_recordings_are_read_as_wfdb_reads_them(real, recordings):
         np.testing.assert_allclose(record.in_units(), ((other.d_signal - other.baseline) / other.adc_gain).T, rtol=1e-6)
         told = dict(comment.split(": ") for comment in other.comments)
         assert record.about == {"age": told["Age"], "sex": told["Sex"].lower()}
-        assert not record.quality
+        assert not toys.faults_of(record)
 
 
 @pytest.mark.real

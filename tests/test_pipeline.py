@@ -72,7 +72,11 @@ def checkout(tmp_path_factory):
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/test/", "metrics/tables/")):
+        if (
+            (ROOT / name).is_file()
+            and name != "dvc.lock"
+            and not name.startswith(("metrics/test/", "metrics/tables/", "metrics/quality/"))
+        ):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     for file, cut in (("params.yaml", cut_down), ("tables/heartbeat.yaml", tables_cut_down)):

@@ -1,5 +1,6 @@
 """Bundles written from recordings, on numbers worked out by hand."""
 
+import json
 import logging
 import multiprocessing
 
@@ -228,10 +229,14 @@ def test_a_database_is_cut_as_it_was_brought(tmp_path):
 
 @pytest.fixture
 def many(tmp_path):
-    """Write more recordings than one process reads alone, each with a label; every fiftieth lacks its samples."""
-    rng = np.random.default_rng(3)
+    """Write more recordings than one process reads alone, each with a label.
+
+    Every fiftieth lacks its samples, some have a flat lead, and each hundredth is the one before it once more.
+    """
+    rng, steps = np.random.default_rng(3), np.zeros((12, 40), np.int16)
     for number in range(workers.FIRST + 70):
-        steps = rng.integers(-900, 900, (12, 40), np.int16)
+        steps = steps if number % 100 == 99 else rng.integers(-900, 900, (12, 40), np.int16)
+        steps[3, number % 20 :] = steps[3, 0] if number % 20 == 1 else steps[3, number % 20 :]
         told = ["#Age: 50", "#Sex: Male", f"#Dx: 426783006,{number % 3}"]
         toys.write_challenge(tmp_path / "raw" / "georgia", f"E{number:05d}", steps, told)
         if number % 50 == 10:
@@ -243,14 +248,13 @@ def many(tmp_path):
 def by_workers(count, raw, folder, monkeypatch, on_bad_record="skip"):
     monkeypatch.setattr(workers, "available", lambda _threads: count)
     window = Window("whole", samples=30, pieces=2, zscore=True, steps=1000)
-    return of_database(
-        Segment("challenge", "challenge2021", {"sources": ["georgia"]}, window, on_bad_record, {}), raw, folder
-    )
+    given = Segment("challenge", "challenge2021", {"sources": ["georgia"]}, window, on_bad_record, {})
+    return of_database(given, raw, folder, folder.with_name(f"{folder.name}.json"))
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_side_by_side_gives_the_same_bytes_and_the_same_words(tmp_path, many, monkeypatch, caplog, count):
-    """Rows, their order, what is skipped and what is logged do not tell how many processes there were."""
+    """Rows, their order, what is skipped or found and what is logged do not tell how many processes there were."""
     with caplog.at_level(logging.INFO, "pqrst"):
         meta = by_workers(1, many, tmp_path / "one", monkeypatch)
         alone = list(caplog.messages)
@@ -258,6 +262,10 @@ def test_side_by_side_gives_the_same_bytes_and_the_same_words(tmp_path, many, mo
         by_workers(count, many, tmp_path / "several", monkeypatch)
     assert digest(tmp_path / "one") == digest(tmp_path / "several")
     assert caplog.messages == alone
+    counts = json.loads((tmp_path / "one.json").read_text())
+    assert (counts["recordings"], counts["skipped"], counts["faulty"]) == (326, 7, 27)
+    assert {kind: n for kind, n in counts["kinds"].items() if n} == {"unreadable": 7, "flat": 17, "duplicate": 3}
+    assert (tmp_path / "several.json").read_bytes() == (tmp_path / "one.json").read_bytes()
     assert [told["record"][-3:] for told in meta.skipped] == ["010", "060", "110", "160", "210", "260", "310"]
     assert "challenge: 319 mentions of 3 codes are not scored: 0, 1, 2 ..." in alone
 

@@ -8,7 +8,7 @@ import wfdb
 
 from pqrst import packs
 from pqrst.datasets import _wfdb12
-from pqrst.datasets._wfdb12 import LEADS, Recording
+from pqrst.datasets._wfdb12 import LEADS, MISSING, Recording
 from pqrst.errors import RecordError
 
 # (12, 3): lead k holds k, 10 k and -k, so that its checksum is 10 k
@@ -47,7 +47,7 @@ def test_samples_come_lead_by_lead():
     assert found.signal.flags.c_contiguous
     assert (found.fs, found.gain, found.zero) == (500.0, (1000.0,) * 12, (0,) * 12)
     assert found.comments == ("Age: 85", "Dx: 1,2")
-    assert found.absent == found.gaps == ()
+    assert found.ends == ((-32767, 32767),) * 12
 
 
 @pytest.mark.parametrize("packing", ["16", "16x1"])
@@ -133,22 +133,31 @@ def test_a_changed_sample_is_seen():
     assert "lead V6 begins with 11, its header says 12" in fault_of(header().replace(b" 11 110 0 V6", b" 12 110 0 V6"))
 
 
-def test_missing_samples_become_zero():
-    """What WFDB calls missing is 0 mV, and the lead is named: wholly or partly missing."""
+def test_missing_samples_keep_their_code():
+    """What WFDB calls missing is masked, or a fault, where recordings are examined: the reader alters nothing."""
     steps = STEPS.copy()
-    steps[6, 1], steps[7] = -(2**15), -(2**15)
+    steps[6, 1], steps[7] = MISSING, MISSING
     found = read(header(steps=steps, scale="1000(5)/mV"), content(steps))
-    assert found.signal[6].tolist() == [6, 5, -6]
-    assert found.signal[7].tolist() == [5, 5, 5]
-    assert (found.gaps, found.absent) == (("V1",), ("V2",))
-    assert _wfdb12.quality(found) == ("missing:V2", "flat:I", "gaps:V1")
+    assert found.signal[6].tolist() == [6, MISSING, -6]
+    assert found.signal[7].tolist() == [MISSING] * 3
+    assert found.zero == (5,) * 12
 
 
-def test_flat_leads_are_named():
-    """A lead that never moves is flat, at zero or elsewhere."""
-    steps = STEPS.copy()
-    steps[[2, 11]] = [[4], [0]]
-    assert _wfdb12.quality(read(header(steps=steps), content(steps))) == ("flat:I", "flat:III", "flat:V6")
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [
+        ("16 0", (-32767, 32767)),
+        ("12 0", (-2048, 2047)),
+        ("11 1024", (0, 2047)),
+        ("0 0", (-32767, 32767)),
+        ("12 40000", (-32767, 32767)),
+    ],
+)
+def test_the_ends_of_the_converter_are_its_bits_around_its_zero(told, ends):
+    """Of 16 bits the lowest step is the code for a missing sample; a header with 0 bits, or such a zero, does not say."""
+    scale = "1000(0)/mV"
+    found = read(header(scale=scale).replace(f"{scale} 16 0".encode(), f"{scale} {told}".encode()))
+    assert found.ends[3] == ends
 
 
 def test_an_absent_lead_is_refused_or_zero():
@@ -156,8 +165,7 @@ def test_an_absent_lead_is_refused_or_zero():
     told, held = header(LEADS[:10], first="E1 10 500 3"), content(STEPS[:10])
     assert "does not describe the 12 leads: V5, V6 is not there" in fault_of(told, held)
     found = read(told, held, some=True)
-    assert found.signal.tolist() == [*STEPS[:10].tolist(), [0, 0, 0], [0, 0, 0]]
-    assert found.absent == ("V5", "V6")
+    assert found.signal.tolist() == [*STEPS[:10].tolist(), [MISSING] * 3, [MISSING] * 3]
     assert len(found.gain) == len(found.zero) == 12
 
 

@@ -13,6 +13,7 @@ from pqrst.contracts import Contract
 from pqrst.datasets._wfdb12 import LEADS
 from pqrst.models import coupled_cnn
 from pqrst.params import Split, Train
+from pqrst.quality import Limits, Policy, examine, mended
 from pqrst.resolved import RunSettings
 from pqrst.standardisation import Standardisation
 
@@ -56,6 +57,16 @@ TASKS = {
     "sure": LabelTask({"SR": ("SR",), "AMI": ("AMI",)}, least=2, drop_empty=False),
 }
 STORED = np.array([[1, 0, 0, 1], [0, 101, 1, 1], [0, 0, 2, 0], [0, 0, 0, 1], [81, 0, 0, 2], [0, 0, 0, 0]])
+
+
+def faults_of(record):
+    """Give the flags of what is wrong with a recording, as they stand beside its rows, and of what its reader says."""
+    return mended(record, examine(record, Limits()), Policy()).quality
+
+
+def masked(record):
+    """Give the signal of a recording with what is no sample at zero."""
+    return mended(record, examine(record, Limits()), Policy()).signal
 
 
 def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):

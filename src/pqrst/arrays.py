@@ -40,6 +40,14 @@ class Marks:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What a database says of all its recordings, or of those of one of its sources."""
+
+    fs: float | None = None  # Hz
+    gain: float | None = None  # converter steps per mV
+
+
+@dataclass(frozen=True)
 class Record:
     """One recording as its database gives it; `gain` and `zero` turn the converter's integers into mV."""
 
@@ -60,7 +68,10 @@ class Record:
     numbers: Mapping[str, float] = field(
         default_factory=dict
     )  # what a network may take beside the signal; nan = missing
-    quality: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()  # what no sample tells; what samples tell is found and added by `segmentation`
+    missing: int | None = None  # the step that the format writes where there is no sample
+    ends: tuple[tuple[int, int], ...] | None = None  # the lowest and the highest step of the converter, by lead
+    declared: Declared = Declared()
     unscored: tuple[str, ...] = ()  # codes of its labels that stand for none of the database's classes
 
     def in_units(self) -> np.ndarray:
@@ -256,6 +267,13 @@ class Writer:
         if name not in self._arrays:
             self._arrays[name] = _Growing(self.partial / f"{name}.npy", rows.shape[1:], dtype)
         self._arrays[name].add(rows)
+
+    def tell(self, file: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+        """Append lines to a table that stands beside the rows, of whatever the rows do not tell."""
+        path = self.partial / file
+        begun = path.exists()
+        with path.open("a", encoding="utf-8", newline="") as table:
+            csv.writer(table, lineterminator="\n").writerows(lines if begun else [columns, *lines])
 
     def finish(self, meta: Meta) -> Meta:
         """Write what is left and move the folder into place; give the meta with the shape filled in."""

@@ -1,13 +1,14 @@
 """Every setting, typed: the shape of params.yaml, and of what the resolver makes of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pqrst import catalog, published
 from pqrst.errors import SettingsError
 from pqrst.parsing import Between, convert, nearest, parse, read
+from pqrst.quality import Policy, Quality
 
 AUTO = "auto"
 Count = Annotated[int, Between(1)]
@@ -170,6 +171,7 @@ class Dataset:
     on_bad_record: Literal["stop", "skip"]
     window: Window
     splits: dict[str, Split]
+    quality: dict[str, str] = field(default_factory=dict)  # what differs from quality.policy
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,7 @@ class Settings:
     profiles: dict[str, Profile]
     defaults: dict[str, Any]
     databases: dict[str, Any]
+    quality: Quality
     splits: dict[
         str, dict[str, Any]
     ]  # that several datasets share, each named by them in place of a split of their own
@@ -326,6 +329,7 @@ def _checked(s: Settings) -> Settings:
         component(("datasets", name), given, f"databases.{name}")
     for name, data in s.datasets.items():
         known(data.database, s.databases, f"datasets.{name}.database")
+        quality_of(s, name)
         _check_splits(name, data)
     for kind, entries in (
         ("encodings", s.encodings),
@@ -379,6 +383,12 @@ def component(which: tuple[str, str], given: Any, path: str) -> Any:
     """Build the Params of a component."""
     kind, name = which
     return parse(catalog.load(kind, name, path).Params, {} if given is None else given, path)
+
+
+def quality_of(s: Settings, name: str) -> Quality:
+    """Lay what a dataset says of its recordings' faults over what holds of all."""
+    policy = asdict(s.quality.policy) | s.datasets[name].quality
+    return replace(s.quality, policy=parse(Policy, policy, f"datasets.{name}.quality"))
 
 
 def drawing_settings(s: Settings, name: str) -> dict[str, Any]:

@@ -12,10 +12,16 @@ from pqrst.params import BandPass, Window
 FLAT = 1e-8  # added to a deviation, so that a flat lead becomes zero
 
 
+def used(record: Record, w: Window) -> Record:
+    """Leave out the leads of which nothing is made: of what is not used no fault counts."""
+    if w.leads != "first" or w.side != "none":  # numbers beside a row tell of every lead
+        return record
+    gain, zero, ends = record.gain and record.gain[:1], record.zero and record.zero[:1], record.ends and record.ends[:1]
+    return replace(record, signal=record.signal[:1], leads=record.leads[:1], gain=gain, zero=zero, ends=ends)
+
+
 def prepared(record: Record, w: Window) -> Record:
     """Scale, filter and resample a whole recording, where that is wanted; what is altered is no longer in converter steps."""
-    if w.leads == "first" and w.side == "none":  # numbers beside a row tell of every lead
-        record = _first_lead(record)
     if w.zscore:
         record = _zscored(record)
     if w.filter is not None:
@@ -23,11 +29,6 @@ def prepared(record: Record, w: Window) -> Record:
     if w.rate:
         record = at_rate(record, w.rate)
     return replace(record, signal=record.in_units(), gain=None, zero=None) if w.steps else record
-
-
-def _first_lead(record: Record) -> Record:
-    gain, zero = record.gain and record.gain[:1], record.zero and record.zero[:1]
-    return replace(record, signal=record.signal[:1], leads=record.leads[:1], gain=gain, zero=zero)
 
 
 def _zscored(record: Record) -> Record:

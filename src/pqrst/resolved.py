@@ -13,6 +13,7 @@ from pqrst.errors import SettingsError
 from pqrst.params import Split, Train, Window
 from pqrst.parsing import parse
 from pqrst.published import Table
+from pqrst.quality import Quality
 
 SCHEMA = 1  # of the files under resolved/; before, they carried none
 
@@ -40,6 +41,7 @@ class Segment:
     window: Window
     on_bad_record: Literal["stop", "skip"]
     code: dict[str, str]  # file -> SHA-256 of what reads the database
+    quality: Quality = field(default_factory=Quality)
 
 
 @dataclass(frozen=True)

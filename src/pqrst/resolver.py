@@ -13,7 +13,7 @@ from typing import Any
 from pqrst import catalog, run_checks, table_checks
 from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
-from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known
+from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known, quality_of
 from pqrst.parsing import nearest, number, parse
 from pqrst.resolved import Download, Encode, RunSettings, Scores, Segment, Splits
 
@@ -266,7 +266,8 @@ def _of_data(s: Settings) -> dict[str, dict[str, Any]]:
         files[f"download/{name}.yaml"] = {key: value for key, value in brought.items() if value is not None}
     for name, data in s.datasets.items():
         code = catalog.digests("datasets", data.database)
-        cut = Segment(name, data.database, own[data.database], data.window, data.on_bad_record, code)
+        quality = quality_of(s, name)
+        cut = Segment(name, data.database, own[data.database], data.window, data.on_bad_record, code, quality)
         tasks = getattr(catalog.load("datasets", data.database), "LABEL_TASKS", {})
         files |= {f"segment/{name}.yaml": asdict(cut), f"split/{name}.yaml": asdict(Splits(name, data.splits, tasks))}
     for name, image in s.images.items():

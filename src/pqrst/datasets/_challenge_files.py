@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pqrst import downloads, packs
+from pqrst.arrays import Declared
 from pqrst.datasets import _record_lists, _wfdb12
 from pqrst.datasets._wfdb12 import Recording
 from pqrst.downloads import Source
@@ -15,6 +17,19 @@ MIRRORED, TRAINING = "challenge2021", "training/"  # a mirror's folder; the leve
 HEADER = ".hea"
 # recordings whose headers exist with other diagnoses in other copies
 DOUBTFUL = ("JS00005", "JS20005", "JS20006")
+# of each collection; how many steps a mV st_petersburg_incart has is not known here
+DECLARED = {
+    name: Declared(rate, 1000.0)
+    for name, rate in {
+        "cpsc_2018": 500.0,
+        "cpsc_2018_extra": 500.0,
+        "ptb": 1000.0,
+        "ptb-xl": 500.0,
+        "georgia": 500.0,
+        "chapman_shaoxing": 500.0,
+        "ningbo": 500.0,
+    }.items()
+} | {"st_petersburg_incart": Declared(257.0)}
 
 
 def source(base: str | None, host: str) -> tuple[Source, dict[str, str]]:
@@ -63,12 +78,24 @@ def labelled(files: Packs, wanted: Callable[[str], bool]) -> tuple[list[tuple[st
 def load(
     name: str, stem: str, files: Packs, fs: float | None = None
 ) -> tuple[Recording, dict[str, str], tuple[str, ...]]:
-    """Read a recording, of one rate if that is given, with what its header tells, and what is wrong with it."""
+    """Read a recording, of one rate if that is given, with what its header tells, and whether that is doubtful."""
     found = _wfdb12.load(name, files, (f"{stem}{HEADER}", f"{stem}.mat"), AGAIN, some=True)
     if fs and found.fs != fs:
         raise RecordError(name, f"its header says {found.fs:g} Hz where {fs:g} Hz belong; {AGAIN}")
     doubtful = ["doubtful_labels"] if stem.rpartition("/")[2] in DOUBTFUL else []
-    return found, told(found.comments), (*_wfdb12.quality(found), *doubtful)
+    return found, told(found.comments), tuple(doubtful)
+
+
+def steps(found: Recording) -> dict[str, Any]:
+    """Give what a Record says of the samples of a recording of 500 Hz."""
+    return {
+        "signal": found.signal,
+        "gain": found.gain,
+        "zero": found.zero,
+        "missing": _wfdb12.MISSING,
+        "ends": found.ends,
+        "declared": DECLARED["cpsc_2018"],
+    }
 
 
 def only(name: str, paths: Sequence[str]) -> str:

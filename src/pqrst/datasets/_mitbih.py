@@ -11,11 +11,12 @@ from wfdb.io.annotation import ann_label_table
 from wfdb.io.header import HeaderSyntaxError
 
 from pqrst import downloads
-from pqrst.arrays import Marks, Record, or_fault
+from pqrst.arrays import Declared, Marks, Record, or_fault
 from pqrst.errors import RecordError
 
 HOST = "https://physionet.org/files/mitdb/1.0.0"
-FS = 360.0  # Hz
+FS, GAIN = 360.0, 200.0  # Hz; steps per mV
+MISSING = -(2**11)  # what format 212 writes where there is no sample
 # what the wfdb package raises on bytes that are no header, signal or annotations
 UNREADABLE = (
     ValueError,
@@ -134,7 +135,18 @@ def read(raw: Path, name: str, classes: Mapping[str, int], annotations: str) -> 
         gain=tuple(map(float, header.adc_gain)),
         zero=tuple(map(int, header.baseline)),
         marks=marks,
+        missing=MISSING,
+        ends=_ends(header),
+        declared=Declared(FS, GAIN),
     )
+
+
+def _ends(header: Any) -> tuple[tuple[int, int], ...] | None:
+    """Give the lowest and the highest step of a converter of so many bits around its zero, where the header says both."""
+    told = list(zip(header.adc_res, header.adc_zero, strict=True))
+    if not all(bits and zero is not None for bits, zero in told):
+        return None
+    return tuple((zero - 2 ** (bits - 1), zero + 2 ** (bits - 1) - 1) for bits, zero in told)
 
 
 def steps(raw: Path, name: str) -> tuple[Any, np.ndarray]:

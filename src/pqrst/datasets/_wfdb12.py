@@ -2,7 +2,7 @@
 
 Nothing is guessed. Every lead must be there once, in one file, with a gain and a unit; the file must be as long as the header
 says; first samples and checksums must be those of the samples. A first sample or a checksum that the header leaves out is not
-asked for. A sample that WFDB calls missing becomes the lead's zero, and is told.
+asked for. A sample that is not there keeps the step that WFDB writes for it.
 """
 
 import re
@@ -17,6 +17,7 @@ from pqrst.packs import Packs
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SPELT = {name.upper(): name for name in LEADS}
 MISSING = -(2**15)  # what format 16 writes where there is no sample
+FORMAT_BITS = 16
 PER_MV = {"mv": 1.0, "uv": 1000.0, "µv": 1000.0}  # converter steps per mV in steps per unit
 
 RATE = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)(?:/.*)?", re.ASCII)
@@ -34,21 +35,21 @@ class Lead:
     offset: int  # bytes before the first sample
     gain: float  # converter steps per mV
     zero: int
+    ends: tuple[int, int]  # the lowest and the highest step of the converter
     initial: int | None
     checksum: int | None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Twelve leads in the standard order, in the converter's own integers."""
+    """Twelve leads in the standard order, in the converter's own integers; MISSING where no sample is there."""
 
     signal: np.ndarray  # (12, samples) int16
     fs: float  # Hz
     gain: tuple[float, ...]  # steps per mV
     zero: tuple[int, ...]
+    ends: tuple[tuple[int, int], ...]  # the lowest and the highest step of the converter
     comments: tuple[str, ...]  # without their mark
-    absent: tuple[str, ...] = ()  # leads that the header does not have, or of which no sample is there
-    gaps: tuple[str, ...] = ()  # leads of which some samples are not there
 
 
 def load(record: str, files: Packs, names: tuple[str, str], again: str, *, some: bool = False) -> Recording:
@@ -75,7 +76,7 @@ def read(record: str, file: str, header: bytes, content: bytes, *, some: bool = 
         file: the name of its signal file.
         header: the bytes of its header.
         content: those of its signal file.
-        some: whether leads may be absent; they then are zero.
+        some: whether leads may be absent; none of their samples is there then.
     """
     lines, comments = _lines(record, header)
     fs, length = _first(record, lines[0], file.rpartition(".")[0], len(lines) - 1)
@@ -134,11 +135,19 @@ def _lead(record: str, line: str, file: str) -> Lead:
     if told or packed is None or scaled is None or name is None:
         raise RecordError(record, f"its header's line {line[:80]!r} is not sound: {told[0]}")
     told_numbers: list[int | None] = [*map(int, numbers), *[None] * 5]
-    _, zero, initial, checksum = told_numbers[:4]
+    bits, zero, initial, checksum = told_numbers[:4]
     baseline = int(scaled[2] or zero or 0)
     if abs(baseline) >= 2**15:
         raise RecordError(record, f"its header's line {line[:80]!r} is not sound: the zero {baseline} is out of range")
-    return Lead(name, int(packed[1] or 0), float(scaled[1]) * PER_MV[unit], baseline, initial, checksum)
+    gain, ends = float(scaled[1]) * PER_MV[unit], _ends(bits, zero)
+    return Lead(name, int(packed[1] or 0), gain, baseline, ends, initial, checksum)
+
+
+def _ends(bits: int | None, zero: int | None) -> tuple[int, int]:
+    """Give the ends of a converter of so many bits around its zero; those of the format where a header does not say."""
+    half = 2 ** (min(max(bits or FORMAT_BITS, 1), FORMAT_BITS) - 1)
+    low, high = (zero or 0) - half, (zero or 0) + half - 1
+    return (low, high) if MISSING < low < high < -MISSING else (MISSING + 1, -MISSING - 1)
 
 
 def _places(record: str, leads: Sequence[Lead], some: bool) -> list[int | None]:
@@ -178,38 +187,23 @@ def _verify(record: str, leads: Sequence[Lead], samples: np.ndarray) -> None:
 def _arranged(
     leads: Sequence[Lead], places: Sequence[int | None], samples: np.ndarray, fs: float, comments: tuple[str, ...]
 ) -> Recording:
-    """Bring the leads into the standard order; what is missing becomes zero."""
-    nowhere = Lead("", 0, leads[0].gain, 0, None, None)
+    """Bring the leads into the standard order."""
+    nowhere = Lead("", 0, leads[0].gain, 0, leads[0].ends, None, None)
     chosen = [nowhere if place is None else leads[place] for place in places]
     signal = np.full((len(LEADS), samples.shape[1]), MISSING, np.int16)
     for row, place in enumerate(places):
         if place is not None:
             signal[row] = samples[place]
-    gaps = signal == MISSING
-    zero = np.array([lead.zero for lead in chosen], np.int16)
     return Recording(
-        signal=np.where(gaps, zero[:, None], signal),
+        signal=signal,
         fs=fs,
         gain=tuple(lead.gain for lead in chosen),
         zero=tuple(lead.zero for lead in chosen),
+        ends=tuple(lead.ends for lead in chosen),
         comments=comments,
-        absent=tuple(name for name, gap in zip(LEADS, gaps, strict=True) if gap.all()),
-        gaps=tuple(name for name, gap in zip(LEADS, gaps, strict=True) if gap.any() and not gap.all()),
     )
 
 
 def comments(record: str, header: bytes) -> tuple[str, ...]:
     """Read a header's comments alone."""
     return _lines(record, header)[1]
-
-
-def quality(recording: Recording) -> tuple[str, ...]:
-    """Name the leads that are flat, not there, or there in part, as flags without blanks."""
-    return flags(recording.signal, recording.absent, recording.gaps)
-
-
-def flags(signal: np.ndarray, absent: Sequence[str], gaps: Sequence[str]) -> tuple[str, ...]:
-    """Name the leads of (12, samples) that are flat, and those that are said to be not there, or there in part."""
-    still = [name for name, lead in zip(LEADS, signal, strict=True) if (lead == lead[0]).all()]
-    told = {"missing": absent, "flat": [name for name in still if name not in absent], "gaps": gaps}
-    return tuple(f"{flag}:{name}" for flag, names in told.items() for name in names)

@@ -14,7 +14,6 @@ doi:10.13026/34va-7q14; Perez Alday EA, et al., Physiol Meas 41:124003, 2020; Go
 101(23):e215-e220, 2000.
 """
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from pqrst.datasets._person import person
 from pqrst.datasets._ptbxl_files import HOST as PTBXL_HOST
 from pqrst.datasets._ptbxl_files import TABLE as PTBXL_TABLE
 from pqrst.errors import DataError, RecordError
+from pqrst.faults import digest
 from pqrst.packs import AGAIN
 
 HOST = _challenge_files.HOST
@@ -133,8 +133,11 @@ def _record(name: str, stems: Sequence[str], files: packs.Packs, patients: Mappi
         about={
             **person(told.get("age", ""), told.get("sex", ""))[0],
             "source": source,
-            "signal": hashlib.sha256(found.signal.astype("<i2").tobytes()).hexdigest()[:16],
+            "signal": digest(found.signal),
         },
         quality=quality,
+        missing=_wfdb12.MISSING,
+        ends=found.ends,
+        declared=_challenge_files.DECLARED[source],
         unscored=tuple(sorted(codes - set(PLACES))),
     )

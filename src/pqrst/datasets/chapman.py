@@ -10,9 +10,9 @@ missing, under other names, in another order, and with no measures; `sources` ma
 from another hospital.
 
 HeartResearch used 10,588 of the first release's files, counted in `USED`; which 58 it had not is not known, so a whole
-copy differs from it, and says so. Five of its files have samples that are no numbers: setting `nan`. A list of 18 names
-to leave out stood in its code and was not used. It took them in the order in which a folder lists its files; here they
-are sorted by name. Membership `tenths`: the kept recordings in that order, in ten runs of one length.
+copy differs from it, and says so. Five of its files have samples that are no numbers; `quality.policy.not_finite` in
+params.yaml says what becomes of them. A list of 18 names to leave out stood in its code and was not used. It took them
+in the order in which a folder lists its files; here they are sorted by name. Membership `tenths`: the kept recordings in that order, in ten runs of one length.
 
 One recording a person.
 
@@ -25,7 +25,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,17 +87,13 @@ MEASURES: Mapping[str, str] = {
 }
 COLUMNS = ("FileName", "Rhythm", "PatientAge", "Gender", *MEASURES)
 
-Reader = Callable[[Mapping[str, str], str, packs.Packs], Record]
-
 __all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
 class Params:
-    """What becomes of gaps, whether a source may hold some recordings only, and the Challenge's collections to take."""
+    """Whether a source may hold some recordings only, and the Challenge's collections to take."""
 
-    # samples that are no numbers: 0, or a fault of the recording
-    nan: Literal["zero", "fault"] = "zero"
     partial: bool = False
     sources: tuple[Literal["chapman_shaoxing", "ningbo"], ...] = ("chapman_shaoxing",)
 
@@ -146,7 +142,7 @@ def readings(raw: Path, p: Params) -> Iterator[Reading | RecordError]:
         kept = _label_tables.there(DATABASE, one_rhythm(table), files, p.partial)
         _tell(table, kept, own)
         for row, tenth in zip(_label_tables.rows(kept), _label_tables.tenths(len(kept)), strict=True):
-            yield partial(_read, _of_csv if own else _of_header, row, tenth, files, p)
+            yield partial(_of_csv if own else _of_header, row, tenth, files)
 
 
 def one_rhythm(table: pd.DataFrame) -> pd.DataFrame:
@@ -230,10 +226,10 @@ def _of_csv(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record:
     if samples.shape != (len(_wfdb12.LEADS), SAMPLES):
         rows, columns = samples.shape[::-1]
         raise RecordError(name, f"{row['file']} has {rows} rows of {columns}, not {SAMPLES} of 12; {AGAIN}")
-    leads = _floats12.take(name, samples, PER_MV, AGAIN)
+    signal = _floats12.take(name, samples, PER_MV, AGAIN)
     measures = {called: _number(row[column]) for column, called in MEASURES.items()}
     who = (row["PatientAge"], row["Gender"])
-    return _record(row, tenth, who, measures, signal=leads.signal, quality=leads.quality)
+    return _record(row, tenth, who, measures, signal=signal)
 
 
 def _number(text: str) -> float:
@@ -248,7 +244,7 @@ def _of_header(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record
     """Read a recording out of the Challenge's files."""
     found, said, quality = _challenge_files.load(row["FileName"], row["file"].removesuffix(".hea"), files, FS)
     who, none = (said.get("age", ""), said.get("sex", "")), dict.fromkeys(MEASURES.values(), math.nan)
-    return _record(row, tenth, who, none, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
+    return _record(row, tenth, who, none, quality=quality, **_challenge_files.steps(found))
 
 
 def _record(
@@ -266,11 +262,3 @@ def _record(
         numbers={**numbers, **measures},
         **more,
     )
-
-
-def _read(of: Reader, row: Mapping[str, str], tenth: str, files: packs.Packs, p: Params) -> Record:
-    """Read a recording; one with samples that are no numbers is a fault where those count as one."""
-    record = of(row, tenth, files)
-    if p.nan == "fault" and any(flag.startswith(("gaps:", "missing:")) for flag in record.quality):
-        raise RecordError(record.record, "it has samples that are no numbers; set databases.chapman.nan to zero")
-    return record

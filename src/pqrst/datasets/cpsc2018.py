@@ -167,8 +167,7 @@ def _of_struct(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record
         raise RecordError(name, str(fault)) from None
     except (ValueError, KeyError):
         raise RecordError(name, f"{row['file']} is no MATLAB 5 file with sex, age and data in ECG; {AGAIN}") from None
-    leads = _floats12.take(name, samples, 1, AGAIN)
-    return _record(row, tenth, (age, sex), signal=leads.signal, quality=leads.quality)
+    return _record(row, tenth, (age, sex), signal=_floats12.take(name, samples, 1, AGAIN))
 
 
 def _cell(value: np.ndarray | str) -> str:
@@ -180,7 +179,7 @@ def _of_header(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record
     """Read a recording out of the Challenge's files."""
     found, said, quality = _challenge_files.load(row["Recording"], row["file"].removesuffix(".hea"), files, FS)
     who = (said.get("age", ""), said.get("sex", ""))
-    return _record(row, tenth, who, signal=found.signal, quality=quality, gain=found.gain, zero=found.zero)
+    return _record(row, tenth, who, quality=quality, **_challenge_files.steps(found))
 
 
 def _record(row: Mapping[str, str], tenth: str, who: tuple[str, str], **more: Any) -> Record:

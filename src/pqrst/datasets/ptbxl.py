@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads, packs
-from pqrst.arrays import LabelTask, Reading, Record, taken
+from pqrst.arrays import Declared, LabelTask, Reading, Record, taken
 from pqrst.console import log
 from pqrst.datasets import _label_tables, _wfdb12
 from pqrst.datasets._person import person
@@ -66,6 +66,7 @@ def _task(column: str, order: tuple[str, ...] = ()) -> LabelTask:
 
 
 STATEMENTS: Mapping[str, Mapping[str, str]] = _statements()
+DECLARED = Declared(gain=1000.0)  # its rate is a setting, and held to that
 TASK = "multi"
 CLASSES = tuple(STATEMENTS)
 PLACES = {code: place for place, code in enumerate(CLASSES)}
@@ -173,7 +174,9 @@ def _record(row: Mapping[str, str], files: packs.Packs, p: Params) -> Record:
         folds={"official": str(fold)},
         about=told | ({"device": " ".join(row["device"].split())} if "device" in row else {}),
         numbers=numbers | _notes(row),
-        quality=_wfdb12.quality(found),
+        missing=_wfdb12.MISSING,
+        ends=found.ends,
+        declared=DECLARED,
     )
 
 

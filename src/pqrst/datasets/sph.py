@@ -151,19 +151,18 @@ def _record(row: Mapping[str, str], folds: Mapping[str, str], files: packs.Packs
     if not row["Patient_ID"]:
         raise RecordError(name, f"{TABLE} names no patient of it; {AGAIN}")
     _label_tables.need(name, row["file"], files, PARTIAL)
-    leads = _floats12.take(name, _samples(row, files), 1, AGAIN)
+    signal = _floats12.take(name, _samples(row, files), 1, AGAIN)
     about, numbers = person(row["Age"], row["Sex"])
     return Record(
         record=name,
         patient=row["Patient_ID"],
-        signal=leads.signal,
+        signal=signal,
         fs=FS,
         leads=_wfdb12.LEADS,
         label=PLACES[code],
         folds=folds,
         about=about,
         numbers=numbers,
-        quality=leads.quality,
     )
 
 
