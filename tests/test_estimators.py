@@ -51,7 +51,7 @@ def saved_estimator(tmp_path, estimator):
 
 def test_a_saved_estimator_gives_logarithms_of_its_probabilities(saved_estimator, estimator):
     """Give logits whose softmax is what the estimator says, from numbers beside the rows alone."""
-    assert sorted(path.name for path in saved_estimator.iterdir()) == ["card.md", "contract.json", "estimator.skops"]
+    assert sorted(path.name for path in saved_estimator.iterdir()) == ["card.md", "contract.json", "contract.sha256", "estimator.skops"]
     found = artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)), beside_rows())
     assert np.exp(found) == pytest.approx(estimator.predict_proba(beside_rows()), abs=1e-6)
 
@@ -75,6 +75,7 @@ def test_missing_numbers_beside_the_rows_are_refused(saved_estimator):
 def test_an_estimator_of_unknown_types_is_refused(saved_estimator):
     """Build no type that the classifier's module does not name, since a file could run code."""
     (saved_estimator / "estimator.skops").write_bytes(estimators.saved(FOREST)["estimator.skops"])
+    toys.sealed(saved_estimator)
     assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
 
 
@@ -82,6 +83,7 @@ def test_an_estimator_of_unknown_types_is_refused(saved_estimator):
 def test_a_damaged_estimator_is_refused(saved_estimator, content):
     """Name the file that is damaged."""
     (saved_estimator / "estimator.skops").write_bytes(content)
+    toys.sealed(saved_estimator)
     assert refused(saved_estimator).startswith(f"{saved_estimator}/estimator.skops cannot be read (")
 
 

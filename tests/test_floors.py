@@ -17,8 +17,8 @@ COMPONENTS, STAGE = 5, 17
 FLOORS = {
     0: "errors pqrst",
     1: "cards console listings parsing workers",
-    2: "arrays catalog challenge convergence intervals label_scores operating optimizers published transport treatment weights",
-    3: "filters decisions downloads features labels reached splits scores standardisation",
+    2: "arrays catalog challenge convergence intervals label_scores operating optimizers published seals transport treatment weights",
+    3: "filters decisions downloads features labels reached splits scores standardisation trees",
     4: "label_intervals packs transforms",
     5: " ".join(KINDS),
     6: "params augmentation",

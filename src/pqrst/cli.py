@@ -79,6 +79,12 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help=f"the folder of a trained run, or its .onnx file (default: {MODEL})",
     )
+    command.add_argument(
+        "--sha256",
+        default="",
+        metavar="HEX",
+        help="take the run only if this is the SHA-256 of its contract.json, or of its .onnx file",
+    )
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where it runs (default: cpu)")
 
 
@@ -121,7 +127,7 @@ def _predict(given: argparse.Namespace) -> int:
 
     told, swapped = _told(given), renamed(given.lead)
     found = [path for given_path in given.paths for path in recordings.find(given_path)]
-    predictor = exported.open_run(given.model, given.device)
+    predictor = exported.open_run(given.model, given.device, pin=given.sha256)
     prediction.window_of(predictor.contract)
     show, failed = listings.SHAPES[given.shape](sys.stdout, predictor.contract.classes, given.windows), 0
     for path in console.track(found, len(found), "predict", "recordings") if len(found) > 1 else found:
@@ -166,7 +172,7 @@ def _explain(given: argparse.Namespace) -> None:
     """Draw one window of each recording, or judge the explanations over windows of all."""
     from pqrst import artifact, prediction, recordings, views  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
-    predictor, swapped = artifact.load(given.model, given.device), renamed(given.lead)
+    predictor, swapped = artifact.load(given.model, given.device, given.sha256), renamed(given.lead)
     rows = {}
     for path in [found for place in given.paths for found in recordings.find(place)]:
         record = recordings.read(path, _told(given))
@@ -191,7 +197,7 @@ def _add_export(commands: Any) -> None:
 def _export(given: argparse.Namespace) -> None:
     from pqrst import artifact, export  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
-    predictor = artifact.load(given.model)
+    predictor = artifact.load(given.model, pin=given.sha256)
     difference = export.write(predictor, given.onnx)
     console.log.info(
         "wrote %s; on %s made-up windows its probabilities differ from torch's by at most %.1e",
@@ -218,7 +224,7 @@ def _serve(given: argparse.Namespace) -> None:
     from pqrst.serve.limits import Limits  # noqa: PLC0415
 
     limits = Limits(given.megabytes, given.seconds, given.at_once)
-    run.serve(run.Place(given.host, given.port), given.model, limits, given.device, given.threads)
+    run.serve(run.Place(given.host, given.port), given.model, limits, given.device, given.threads, given.sha256)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pqrst.treatment import Crop, Standardisation
 if TYPE_CHECKING:
     from torch import Tensor
 
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Contract:
     encoding_settings: dict[str, Any] = field(default_factory=dict)
     weights: str = ""  # SHA-256 of the file that the first weights came from; none: they were drawn at random
     place: int = 0  # of its value among those that the run is made over
+    files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256 of what was learned, as it was written
     schema: int = SCHEMA
 
     @property

@@ -54,11 +54,11 @@ def _made_up(database: str, minutes: float) -> Record:
     return replace(record, signal=record.in_units(), gain=None, zero=None, marks=None)
 
 
-def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", threads: int = 1) -> None:
+def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", threads: int = 1, pin: str = "") -> None:
     """Listen until told to stop."""
     if not 0 <= place.port < 2**16:
         raise SettingsError(f"--port must lie between 0 and 65535, got {place.port}")
-    predictor = exported.open_run(model, device, threads)
+    predictor = exported.open_run(model, device, threads, pin)
     app = build(predictor, cache(partial(examples, predictor.contract)), limits)
     log.info("run %s listens at http://%s:%s; no medical device", predictor.contract.run, place.host, place.port)
     uvicorn.run(
