@@ -51,7 +51,12 @@ def saved_estimator(tmp_path, estimator):
 
 def test_a_saved_estimator_gives_logarithms_of_its_probabilities(saved_estimator, estimator):
     """Give logits whose softmax is what the estimator says, from numbers beside the rows alone."""
-    assert sorted(path.name for path in saved_estimator.iterdir()) == ["card.md", "contract.json", "contract.sha256", "estimator.skops"]
+    assert sorted(path.name for path in saved_estimator.iterdir()) == [
+        "card.md",
+        "contract.json",
+        "contract.sha256",
+        "estimator.skops",
+    ]
     found = artifact.load(saved_estimator).logits(np.zeros((60, *SHAPE)), beside_rows())
     assert np.exp(found) == pytest.approx(estimator.predict_proba(beside_rows()), abs=1e-6)
 

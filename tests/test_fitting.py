@@ -491,7 +491,12 @@ def with_numbers(opened):
 def test_an_estimator_is_saved_with_its_contract(tmp_path, with_numbers):
     """Write estimator and contract, with neither epochs nor parameters nor a history."""
     out = fit(tmp_path, with_numbers, CASCADE)
-    assert sorted(path.name for path in (out / "seed-9").iterdir()) == ["card.md", "contract.json", "contract.sha256", "estimator.skops"]
+    assert sorted(path.name for path in (out / "seed-9").iterdir()) == [
+        "card.md",
+        "contract.json",
+        "contract.sha256",
+        "estimator.skops",
+    ]
     contract = artifact.read_contract(out / "seed-9")
     assert (contract.kind, contract.parameters, contract.epochs, contract.train) == ("classifiers", None, 0, {})
     assert (contract.side, contract.standardise_side.kind) == (COLUMNS, "none")

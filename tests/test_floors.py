@@ -88,7 +88,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     },
 }
 ANYWHERE = {"numpy", "pandas"}  # but on the floors 0 and 1
-SERVER = {"fastapi", "starlette", "uvicorn", "pydantic"}  # serve only
+SERVER = {"fastapi", "h11", "starlette", "uvicorn", "pydantic"}  # serve only
 
 
 @cache

@@ -135,7 +135,9 @@ def sealed(folder, **values):
     told = {key: value for key, value in given.items() if values.get(key, "kept") is not None}
     if "files" in told:
         there = {name: folder / name for name in told["files"]}
-        told["files"] = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items() if path.exists()}
+        told["files"] = {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items() if path.exists()
+        }
     file.write_text(json.dumps(told))
     sealed_text(folder, file.read_text())
 

@@ -70,7 +70,9 @@ def _check_forest(part: Any) -> None:
 def _check_boosted(part: Any) -> None:
     for one in (predictor for stage in part._predictors for predictor in stage):  # noqa: SLF001 (scikit-learn has no other name for them)
         nodes, width = one.nodes, part.n_features_in_
-        if nodes.ndim != 1 or nodes["is_categorical"].any():  # whose bits lie in further arrays; nothing here has categories
+        if (
+            nodes.ndim != 1 or nodes["is_categorical"].any()
+        ):  # whose bits lie in further arrays; nothing here has categories
             raise DataError("one of its trees asks for categories, which no classifier here has")
         inner = nodes["is_leaf"] == 0
         told = nodes[inner]
