@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,14 +236,16 @@ def _add_serve(commands: Any) -> None:
 
 
 def _serve(given: argparse.Namespace) -> int:
-    from pqrst.serve import run  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst import exported  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst.serve import run  # noqa: PLC0415
     from pqrst.serve.limits import Limits  # noqa: PLC0415
 
     limits = Limits(
         given.megabytes, given.seconds, given.at_once, connections=given.connections, patience=given.patience
     )
     place = run.Place(given.host, given.port, given.token_file, given.tls_certificate, given.tls_key)
-    return run.serve(place, given.model, limits, given.device, given.threads, given.sha256)
+    opened = partial(exported.open_run, given.model, given.device, given.threads, given.sha256)
+    return run.serve(place, limits, opened)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import ssl
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -13,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 
-from pqrst import catalog, exported, prediction
+from pqrst import catalog, prediction
 from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.contracts import Contract
 from pqrst.errors import PqrstError, SettingsError
+from pqrst.predictors import Predictor
 from pqrst.serve import access, wire
 from pqrst.serve.app import build
 from pqrst.serve.limits import Limits
@@ -63,13 +65,13 @@ def _made_up(database: str, minutes: float) -> Record:
     return replace(record, signal=record.in_units(), gain=None, zero=None, marks=None)
 
 
-def serve(place: Place, model: Path, limits: Limits, device: str = "cpu", threads: int = 1, pin: str = "") -> int:
+def serve(place: Place, limits: Limits, opened: Callable[[], Predictor]) -> int:
     """Listen until told to stop; 0 where every request was answered by then."""
     if not 0 <= place.port < 2**16:
         raise SettingsError(f"--port must lie between 0 and 65535, got {place.port}")
     token = access.token(place.token_file, os.environ)
     _check_tls(place)
-    predictor = exported.open_run(model, device, threads, pin)
+    predictor = opened()
     app = build(predictor, cache(partial(examples, predictor.contract)), limits, token)
     config = uvicorn.Config(
         app, host=place.host, port=place.port, log_level="error", server_header=False, http=wire.connection(limits), ws="none",
