@@ -244,7 +244,10 @@ def test_names_that_are_no_text_are_told(client):
         ({"a.npy": b"\x93NUMPY junk"}, 400, "of NPY is not read"),
         ({"a.edf": b"0" * 300}, 400, "does not begin as an EDF file does"),
         ({"a.csv": b"MLII\n1\n2\n", "b.csv": b"MLII\n1\n2\n"}, 400, "send one recording"),
-        ({"../a.csv": b"MLII\n1\n"}, 400, "is no plain file name"),
+        *(
+            ({name: b"MLII\n1\n"}, 400, "is no plain file name")
+            for name in ("../a.csv", "/tmp/a.csv", "C:\\a.csv", "C:a.csv", "a/b.csv")
+        ),
     ],
 )
 def test_files_that_are_no_recording_are_told(client, files, status, said):

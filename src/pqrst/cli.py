@@ -209,7 +209,12 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    serve = commands.add_parser("serve", help="answer over HTTP, with a page to look at", epilog=DISCLAIMER)
+    serve = commands.add_parser(
+        "serve",
+        help="answer over HTTP, with a page to look at",
+        epilog=DISCLAIMER,
+        allow_abbrev=False,  # else --token SECRET would be taken for --token-file, and the secret be seen by all
+    )
     _add_model(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     serve.add_argument("--port", type=int, default=8000)

@@ -55,7 +55,7 @@ def _parts(part: Any, seen: dict[int, Any]) -> Iterator[Any]:
 
 def _check_forest(part: Any) -> None:
     """Hold the nodes of a forest's trees, or of one tree, against the width that it looks at."""
-    width = part.n_features_in_
+    width = getattr(part, "n_features_in_", None)  # none of what a forest copies its trees from
     for member in getattr(part, "estimators_", ()):
         if member.n_features_in_ != width:  # a forest looks at the width of its first tree alone
             raise DataError(f"one of its trees takes {member.n_features_in_} features, the others {width}")
@@ -68,7 +68,7 @@ def _check_forest(part: Any) -> None:
 
 
 def _check_boosted(part: Any) -> None:
-    for one in (predictor for stage in part._predictors for predictor in stage):  # noqa: SLF001 (scikit-learn has no other name for them)
+    for one in (predictor for stage in getattr(part, "_predictors", ()) for predictor in stage):  # noqa: SLF001 (scikit-learn has no other name for them)
         nodes, width = one.nodes, part.n_features_in_
         if (
             nodes.ndim != 1 or nodes["is_categorical"].any()

@@ -44,7 +44,7 @@ class State:
 
 
 def build(
-    predictor: Predictor, examples: Callable[[], Mapping[str, Record]], limits: Limits, token: str = ""
+    predictor: Predictor, examples: Callable[[], Mapping[str, Record]], limits: Limits, demanded: str = ""
 ) -> FastAPI:
     """Make the application around a trained run; its examples are made when somebody asks for them."""
     turns, large = (asyncio.Semaphore(limits.at_once) for _ in range(2))
@@ -67,7 +67,7 @@ def build(
         description="A trained ECG classifier over HTTP. No medical device.",
     )  # fmt: skip
     app.state.pqrst = state
-    app.add_middleware(guarded, demanded=token)
+    app.add_middleware(guarded, demanded=demanded)
     app.exception_handler(RefusalError)(_refused)
     _add_answers(app, state)
     _add_page(app, state)
@@ -75,7 +75,8 @@ def build(
 
 
 async def _refused(_: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, RefusalError)  # noqa: S101 (the handler is registered for this class alone)
+    if not isinstance(refusal, RefusalError):  # the handler is registered for this class alone
+        raise refusal
     wait = {"Retry-After": "1"} if refusal.status in (429, 503) else None
     return JSONResponse(refusal.told(), refusal.status, wait)
 

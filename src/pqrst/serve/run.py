@@ -28,6 +28,7 @@ MINUTES = (1.0, 30.0)  # that examples last
 CALLED = {60: "minute", 1800: "half-hour"}  # seconds -> what an example is called
 EXAMPLE_SEED = 7
 KEPT = 5  # seconds that a connection without a request stays open
+BACKLOG = 256  # connections that the system holds until they are accepted, all of them together: fewer than may be open
 HERE = ("127.0.0.1", "::1", "localhost")
 
 
@@ -75,7 +76,7 @@ def serve(place: Place, limits: Limits, opened: Callable[[], Predictor]) -> int:
     app = build(predictor, cache(partial(examples, predictor.contract)), limits, token)
     config = uvicorn.Config(
         app, host=place.host, port=place.port, log_level="error", server_header=False, http=wire.connection(limits), ws="none",
-        timeout_graceful_shutdown=int(limits.seconds + wire.GRACE), timeout_keep_alive=KEPT,
+        timeout_graceful_shutdown=int(limits.seconds + wire.GRACE), timeout_keep_alive=KEPT, backlog=BACKLOG,
         ssl_certfile=place.certificate, ssl_keyfile=place.key,
     )  # fmt: skip
     server = wire.Server(config, partial(_listens, place, predictor.contract.run, token))

@@ -177,7 +177,7 @@ async def _form(request: Request, parts: AsyncGenerator[bytes, None], limits: Li
 
 def _check_name(name: str, seen: Mapping[str, bytes]) -> None:
     """Refuse a name that is a path, or of a kind that is no recording."""
-    if not name or name != PurePosixPath(name).name or "\\" in name or any(ord(sign) < 32 for sign in name):
+    if not name or name != PurePosixPath(name).name or any(sign in "\\:" or ord(sign) < 32 for sign in name):
         raise RefusalError(400, f"{name!r} is no plain file name")
     if PurePosixPath(name).suffix.lower() not in ENDINGS:
         raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(ENDINGS))
