@@ -211,19 +211,19 @@ async def slow_body(_: asyncio.StreamReader, writer: asyncio.StreamWriter, wish:
     await drip(writer, body[:60], 0.25)
 
 
-async def slow_giant(_: asyncio.StreamReader, writer: asyncio.StreamWriter, wish: Wish) -> None:
+async def slow_giant(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: Wish) -> None:
     """Fill a large body's share of memory, and then drip."""
-    writer.write(headed(wish, b"Content-Length: 3900000") + bytes(400_000))
+    writer.write(headed(b"Content-Length: 3900000") + bytes(400_000))
     await drip(writer, bytes(60), 0.25)
 
 
-async def giant_by_word(_: asyncio.StreamReader, writer: asyncio.StreamWriter, wish: Wish) -> None:
-    writer.write(headed(wish, b"Content-Length: 1000000000000"))
+async def giant_by_word(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: Wish) -> None:
+    writer.write(headed(b"Content-Length: 1000000000000"))
     await drip(writer, bytes(20), 0.1)
 
 
-async def giant_by_bytes(_: asyncio.StreamReader, writer: asyncio.StreamWriter, wish: Wish) -> None:
-    writer.write(headed(wish, b"Transfer-Encoding: chunked"))
+async def giant_by_bytes(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: Wish) -> None:
+    writer.write(headed(b"Transfer-Encoding: chunked"))
     for _ in range(100):
         writer.write(b"10000\r\n" + bytes(65_536) + b"\r\n")
         await writer.drain()
@@ -263,9 +263,10 @@ BAD: tuple[Bad, ...] = (
 )  # fmt: skip
 
 
-def headed(wish: Wish, length: bytes) -> bytes:
-    head = wish.content.partition(b"\r\n\r\n")[0]
-    return re.sub(rb"Content-Length: \d+", length, head) + b"\r\n\r\n"
+def headed(length: bytes) -> bytes:
+    """Give the head of a request of bare samples, which is refused for nothing but its length or its time."""
+    head = Wish(f"/predict?fs={FS}&leads={LEAD}", "application/octet-stream", b"", np.zeros(0)).content
+    return head.replace(b"Content-Length: 0", length)
 
 
 async def drip(writer: asyncio.StreamWriter, content: bytes, pause: float) -> None:

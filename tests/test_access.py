@@ -12,7 +12,7 @@ from pqrst.serve.app import build
 from pqrst.serve.edge import HEADERS
 from pqrst.serve.limits import Limits
 
-TOKEN = "0123456789abcdef-of-a-test"
+TOKEN = "0123456789abcdef-of-a-test"  # noqa: S105 (of nothing else)
 
 
 @pytest.fixture(scope="module")

@@ -210,7 +210,7 @@ def test_a_forest_of_unlike_trees_is_refused():
 
 
 def test_a_type_of_scikit_learn_that_no_classifier_has_is_refused(saved_estimator):
-    """skops trusts all of them; the older libraries behind some follow their own arrays blindly."""
+    """Skops trusts all of them; the older libraries behind some follow their own arrays blindly."""
     other = SVC().fit(np.eye(4), [0, 1, 0, 1])
     (saved_estimator / "estimator.skops").write_bytes(estimators.saved(other)["estimator.skops"])
     toys.sealed(saved_estimator)

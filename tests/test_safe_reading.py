@@ -77,7 +77,7 @@ def test_entries_of_an_archive_never_reach_the_disk(folder):
     """Paths upwards, absolute paths, drives and links are names of bytes in memory, and nothing is written anywhere."""
     before = sorted(folder.parent.rglob("*"))
     with zipfile.ZipFile(folder / "1.zip", "w") as archive:
-        for name in ("../out", "/tmp/out", "C:\\out", "a/../../out"):
+        for name in ("../out", "/out", "C:\\out", "a/../../out"):
             archive.writestr(zipfile.ZipInfo(name), b"bytes")
         link = zipfile.ZipInfo("link")
         link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16

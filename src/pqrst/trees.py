@@ -68,7 +68,7 @@ def _check_forest(part: Any) -> None:
 
 
 def _check_boosted(part: Any) -> None:
-    for one in (predictor for stage in getattr(part, "_predictors", ()) for predictor in stage):  # noqa: SLF001 (scikit-learn has no other name for them)
+    for one in (predictor for stage in getattr(part, "_predictors", ()) for predictor in stage):
         nodes, width = one.nodes, part.n_features_in_
         if (
             nodes.ndim != 1 or nodes["is_categorical"].any()
