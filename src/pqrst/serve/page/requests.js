@@ -47,14 +47,15 @@ function unreachable() {
 }
 
 async function fetchOk(path, signal) {
+  const headers = authorization();
   let response;
   try {
-    response = await fetch(path, { signal, headers: authorization() });
+    response = await fetch(path, { signal, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
   }
-  if (response.status === 401 && (await askForToken())) return fetchOk(path, signal);
+  if (response.status === 401 && (await askForToken(headers))) return fetchOk(path, signal);
   if (!response.ok) throw failureOf(response.status, await response.text());
   return response;
 }
@@ -80,22 +81,23 @@ function formOf({ files, fields }) {
 }
 
 export async function postRecording(recording, query, options) {
+  const headers = authorization();
   try {
-    return await posted(recording, query, options);
+    return await posted(recording, query, headers, options);
   } catch (failure) {
-    if (failure.status !== 401 || !(await askForToken())) throw failure;
+    if (failure.status !== 401 || !(await askForToken(headers))) throw failure;
     return postRecording(recording, query, options);
   }
 }
 
 /** XMLHttpRequest and not fetch: only it tells how much of an upload has left. */
-function posted(recording, query, { signal, onProgress = () => {} }) {
+function posted(recording, query, headers, { signal, onProgress = () => {} }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
     request.open("POST", `/predict?${new URLSearchParams(query)}`);
     request.setRequestHeader("Accept", "application/json");
-    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : null);
     request.upload.onload = () => onProgress(1);
     request.onerror = () => reject(unreachable());

@@ -7,8 +7,9 @@ export function authorization() {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-/** Asks for the token once, however many requests were refused together; says whether there is one to try again with. */
-export function askForToken() {
+/** Asks for the token once, however many requests were refused together; says whether there is another to try with than they used. */
+export function askForToken(used) {
+  if (authorization().Authorization !== used.Authorization) return true;
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("token");
     const text = document.getElementById("token-text");
