@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast check format bench bench-slow crash determinism clean
+.PHONY: help setup repro tables test test-fast check format bench bench-slow load crash determinism audit clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
@@ -12,6 +12,8 @@ help:
 	@echo "make check      lint and type-check"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make crash      kill stages and fail their disk, and run them again (make determinism: build under other circumstances)"
+	@echo "make load       load the server with good and bad clients, and stop it amid them"
+	@echo "make audit      look for known faults of the dependencies (needs the network) and of the code"
 	@echo "make setup      only make $(VENV)"
 
 setup: $(VENV)/.installed
@@ -64,6 +66,15 @@ crash: setup
 
 determinism: setup
 	python tests/determinism.py
+
+# two hundred clients, 10,000 good requests
+load: setup
+	python benchmarks/load.py
+
+audit: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[audit]'
+	bandit --quiet --configfile pyproject.toml --recursive src stages
+	pip-audit --requirement requirements.txt
 
 clean:
 	rm -rf $(VENV) data resolved metrics/train metrics/plots

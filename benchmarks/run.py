@@ -18,6 +18,7 @@ BY_HAND = (
     "full_size",
     "growth",
     "stored_images",
+    "load",
 )  # these hold us against no peer, or take long: `make bench-slow`
 HEADINGS = ("subject", "peer", "its", "ours", "ratio", "spread", "floor · goal", "beside the limit")
 

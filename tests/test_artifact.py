@@ -13,7 +13,7 @@ from pqrst.errors import DataError, PqrstError
 from pqrst.inference import Crop, logits
 from pqrst.models import coupled_cnn
 from pqrst.standardisation import Standardisation, decoded, standardise
-from toys import COUPLED, coupled, few_rows
+from toys import COUPLED, coupled, few_rows, sealed, sealed_text
 
 SHAPE, CLASSES = COUPLED.input.shape, COUPLED.classes
 INPUT = replace(COUPLED.input, window={"tail": 0.2})
@@ -31,13 +31,6 @@ def save(folder, contract=CONTRACT):
 def saved(tmp_path):
     """Save a trained network."""
     return save(tmp_path / "tiny" / "seed-9")
-
-
-def change(folder, **values):
-    """Change keys of a contract on disk; None takes one out."""
-    file = folder / "contract.json"
-    told = json.loads(file.read_text()) | values
-    file.write_text(json.dumps({key: value for key, value in told.items() if value is not None}))
 
 
 def refused(folder):
@@ -58,7 +51,9 @@ def test_a_saved_network_gives_the_same_logits(saved):
 
 def test_the_contract_comes_back_as_it_was(saved):
     """Read the same contract, with its tuples."""
-    assert artifact.load(saved).contract == CONTRACT
+    found = artifact.load(saved).contract
+    assert replace(found, files={}) == CONTRACT
+    assert list(found.files) == ["weights.safetensors"]
 
 
 def test_the_contract_says_all_that_is_needed(saved):
@@ -99,7 +94,7 @@ def test_a_network_over_crops_comes_back_as_one(tmp_path):
     model = coupled_cnn.build((2, 8), 3, p).eval()
     artifact.save(tmp_path / "run", contract, artifact.of_network(model.state_dict()), HISTORY)
     found = artifact.load(tmp_path / "run")
-    assert found.contract == contract
+    assert replace(found.contract, files={}) == contract
     x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         scaled = standardise(decoded(x, INPUT.steps), Standardisation("row"))
@@ -139,7 +134,7 @@ def test_members_are_listed_by_value_and_seed(tmp_path):
 @pytest.mark.parametrize("kept", ["value", "kind", "side", "standardise_side", "train", "epochs"])
 def test_a_contract_of_a_run_without_values_may_leave_them_out(saved, kept):
     """Read a contract that was written before the key existed."""
-    change(saved, **{kept: None})
+    sealed(saved, **{kept: None})
     assert getattr(artifact.read_contract(saved), kept) == getattr(CONTRACT, kept)
 
 
@@ -165,6 +160,7 @@ def test_missing_weights_are_refused(saved):
 def test_damaged_weights_are_refused(saved, content):
     """Name the file that is damaged."""
     (saved / "weights.safetensors").write_bytes(content)
+    sealed(saved)
     assert refused(saved).startswith(f"{saved}/weights.safetensors is damaged (")
 
 
@@ -172,26 +168,27 @@ def test_weights_cut_in_half_are_refused(saved):
     """Name the file that ends too early."""
     file = saved / "weights.safetensors"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    sealed(saved)
     assert "is damaged" in refused(saved)
 
 
 def test_weights_of_another_network_are_refused(saved):
     """Say that contract and weights do not fit."""
-    change(saved, model_settings=COUPLED.model_settings | {"widths": [4, 7]})
+    sealed(saved, model_settings=COUPLED.model_settings | {"widths": [4, 7]})
     assert "does not fit the network that contract.json names" in refused(saved)
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00\x01"])
+@pytest.mark.parametrize("text", ["", "{", "\x00\x01", "[" * 100_000])
 def test_a_contract_that_is_no_json_is_refused(saved, text):
     """Name the file that is no JSON."""
-    (saved / "contract.json").write_text(text)
+    sealed_text(saved, text)
     assert refused(saved).startswith(f"{saved}/contract.json is not JSON (")
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"schema": 99}'])
 def test_an_unknown_schema_is_refused(saved, text):
     """Say which schema was found and which this version reads."""
-    (saved / "contract.json").write_text(text)
+    sealed_text(saved, text)
     said = refused(saved)
     assert said.startswith(f"{saved}/contract.json has schema ")
     assert said.endswith("train the run anew")
@@ -213,5 +210,5 @@ def test_an_unknown_schema_is_refused(saved, text):
 )  # fmt: skip
 def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):
     """Say in one line which key is too many, missing, or of the wrong type."""
-    change(saved, **values)
+    sealed(saved, **values)
     assert line in refused(saved)

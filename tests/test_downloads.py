@@ -649,7 +649,9 @@ def test_a_store_that_fails_for_a_while_goes_on(get, tmp_path, monkeypatch):
     assert (tmp_path / "raw/1.dat").read_bytes() == BIG
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "a\\b", "", ".", "a//b", "./a", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/etc/passwd", "a\\b", "", ".", "a//b", "./a", "a\nb", "C:/x", "C:x", "C:\\x"]
+)
 def test_names_that_leave_the_folder(host, get, tmp_path, name):
     """A name of a host's list that could write elsewhere is refused before any request."""
     refused(tmp_path, lambda: get("1.dat", name), "is no name below it", host.url)

@@ -176,7 +176,11 @@ def test_what_is_no_export_is_one_line(tmp_path):
     ])  # fmt: skip
     opset = [onnx.helper.make_opsetid("", export.OPSET)]
     onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opset), tmp_path / "other.onnx")
-    for name, said in (("no", "is missing"), ("junk", "is no ONNX file"), ("other", "holds no contract")):
+    for name, said in (
+        ("no", "is missing"),
+        ("junk", "holds no SHA-256 of its own"),
+        ("other", "holds no SHA-256 of its own"),
+    ):
         with pytest.raises(DataError, match=said) as caught:
             exported.open_run(tmp_path / f"{name}.onnx")
         assert "\n" not in str(caught.value)

@@ -77,7 +77,12 @@ def test_a_classifier_over_signals_is_fitted_saved_and_used(tmp_path, name, side
     opened = write(tmp_path, side)
     run = replace(RUN, kind="classifiers", model=name, model_settings=SMALL[name])
     folder = fit(tmp_path, opened, run)
-    assert sorted(path.name for path in folder.iterdir()) == ["card.md", "contract.json", "estimator.skops"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "card.md",
+        "contract.json",
+        "contract.sha256",
+        "estimator.skops",
+    ]
     predictor, rows = artifact.load(folder), opened.sides.rows("test")
     contract = predictor.contract
     assert (contract.kind, contract.side, contract.standardise.kind) == ("classifiers", side, "train")

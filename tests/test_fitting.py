@@ -153,7 +153,7 @@ def test_every_seed_gets_a_whole_folder(tmp_path, opened):
     """Write weights, history and contract for each seed, and leave nothing half-made."""
     out = fit(tmp_path, opened)
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    files = ("card.md", "contract.json", "history.csv", "weights.safetensors")
+    files = ("card.md", "contract.json", "contract.sha256", "history.csv", "weights.safetensors")
     assert names == {f"seed-{seed}/{file}" for seed in (9, 10) for file in files}
     assert len(pd.read_csv(out / "seed-9" / "history.csv")) == 2
 
@@ -491,7 +491,12 @@ def with_numbers(opened):
 def test_an_estimator_is_saved_with_its_contract(tmp_path, with_numbers):
     """Write estimator and contract, with neither epochs nor parameters nor a history."""
     out = fit(tmp_path, with_numbers, CASCADE)
-    assert sorted(path.name for path in (out / "seed-9").iterdir()) == ["card.md", "contract.json", "estimator.skops"]
+    assert sorted(path.name for path in (out / "seed-9").iterdir()) == [
+        "card.md",
+        "contract.json",
+        "contract.sha256",
+        "estimator.skops",
+    ]
     contract = artifact.read_contract(out / "seed-9")
     assert (contract.kind, contract.parameters, contract.epochs, contract.train) == ("classifiers", None, 0, {})
     assert (contract.side, contract.standardise_side.kind) == (COLUMNS, "none")

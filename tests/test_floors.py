@@ -17,8 +17,8 @@ COMPONENTS, STAGE = 5, 17
 FLOORS = {
     0: "disk errors pqrst",
     1: "cards console listings parsing schemas",
-    2: "arrays catalog challenge convergence intervals label_scores operating processes optimizers published transport treatment weights",
-    3: "scored filters decisions downloads faults features labels reached splits scores standardisation workers",
+    2: "arrays catalog challenge convergence intervals label_scores operating processes optimizers published seals transport treatment weights",
+    3: "scored filters decisions downloads faults features labels reached splits scores standardisation trees workers",
     4: "label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),
     6: "params augmentation",
@@ -88,7 +88,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     },
 }
 ANYWHERE = {"numpy", "pandas"}  # but on the floors 0 and 1
-SERVER = {"fastapi", "starlette", "uvicorn", "pydantic"}  # serve only
+SERVER = {"fastapi", "h11", "starlette", "uvicorn", "pydantic"}  # serve only
 
 
 @cache

@@ -149,3 +149,23 @@ def test_the_page_fits_a_telephone(browser, address):
     assert page.is_visible("#synthetic")
     assert "no medical device" in page.inner_text("footer")
     context.close()
+
+
+def test_the_page_asks_for_the_token(browser, untrained_attention):
+    """A wrong one is said to be wrong, the right one lets the page go on and ask about a recording."""
+    predictor, demanded = artifact.load(untrained_attention(3600, 1800)), "a-token-of-the-page"
+    made = cache(partial(run.examples, predictor.contract))
+    with listening(build(predictor, made, Limits(megabytes=20), demanded)) as where:
+        context = browser.new_context()
+        page = context.new_page()
+        page.set_default_timeout(SECONDS)
+        page.goto(where)
+        page.fill("#token-text", "another-token-as-long")
+        page.click("#token button[value=given]")
+        told(page, "#token-wrong", "not the server's")
+        page.fill("#token-text", demanded)
+        page.click("#token button[value=given]")
+        told(page, "#model-name", "attention")
+        page.locator("#examples button[data-example=minute]").click()
+        told(page, "#record-name", "minute")
+        context.close()

@@ -5,6 +5,8 @@ import base64
 import io
 import json
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from starlette.testclient import TestClient
 
 from pqrst import artifact, contracts, prediction, recordings
 from pqrst.arrays import Record
+from pqrst.errors import SettingsError
 from pqrst.serve import run
 from pqrst.serve.app import build
 from pqrst.serve.batching import Batcher
@@ -241,7 +244,10 @@ def test_names_that_are_no_text_are_told(client):
         ({"a.npy": b"\x93NUMPY junk"}, 400, "of NPY is not read"),
         ({"a.edf": b"0" * 300}, 400, "does not begin as an EDF file does"),
         ({"a.csv": b"MLII\n1\n2\n", "b.csv": b"MLII\n1\n2\n"}, 400, "send one recording"),
-        ({"../a.csv": b"MLII\n1\n"}, 400, "is no plain file name"),
+        *(
+            ({name: b"MLII\n1\n"}, 400, "is no plain file name")
+            for name in ("../a.csv", "/a.csv", "C:\\a.csv", "C:a.csv", "a/b.csv")
+        ),
     ],
 )
 def test_files_that_are_no_recording_are_told(client, files, status, said):
@@ -310,19 +316,41 @@ def test_nothing_is_left_on_disk(client, tmp_path, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-def test_too_many_at_once_are_sent_away(predictor):
-    """A server that may answer none says so, and when to come back."""
-    with TestClient(build(predictor, dict, Limits(at_once=0))) as client:
+def test_who_comes_while_others_are_answered_waits_for_his_turn(predictor, monkeypatch):
+    """Of six requests at once a server that computes one at a time answers all, and never two together."""
+    together, most = 0, 0
+    real = prediction.prepare
+
+    def counted(*given):
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        time.sleep(0.02)
+        together -= 1
+        return real(*given)
+
+    monkeypatch.setattr(prediction, "prepare", counted)
+    with TestClient(build(predictor, dict, Limits(at_once=1))) as client, ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: client.post("/predict", json=GOOD), range(6)))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert most == 1
+
+
+def test_a_request_without_an_answer_in_time_is_told_to_come_back(predictor):
+    """A thousandth of a second is too short to answer in."""
+    with TestClient(build(predictor, dict, Limits(seconds=0.001))) as client:
         answer = client.post("/predict", json=GOOD)
-        assert "try again" in reason(answer, 503)
+        assert "no answer was ready within 0.001 s" in reason(answer, 429)
         assert answer.headers["retry-after"] == "1"
         assert client.get("/healthz").status_code == 200
 
 
-def test_too_slow_a_request_is_ended(predictor):
-    """A thousandth of a second is too short to answer in."""
-    with TestClient(build(predictor, dict, Limits(seconds=0.001))) as client:
-        assert "took longer than 0.001 s" in reason(client.post("/predict", json=GOOD), 503)
+@pytest.mark.parametrize("name", ["megabytes", "seconds", "at_once", "connections", "patience"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_limits_that_let_nothing_through_are_refused(name, value):
+    """A server that answers nobody, or waits for ever, is a slip of the keys."""
+    with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} must be larger than 0"):
+        Limits(**{name: value})
 
 
 def test_the_server_tells_what_it_is(client):

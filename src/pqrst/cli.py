@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help=f"the folder of a trained run, or its .onnx file (default: {MODEL})",
     )
+    command.add_argument(
+        "--sha256",
+        default="",
+        metavar="HEX",
+        help="take the run only if this is the SHA-256 of its contract.json, or of its .onnx file",
+    )
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where it runs (default: cpu)")
 
 
@@ -121,7 +128,7 @@ def _predict(given: argparse.Namespace) -> int:
 
     told, swapped = _told(given), renamed(given.lead)
     found = [path for given_path in given.paths for path in recordings.find(given_path)]
-    predictor = exported.open_run(given.model, given.device)
+    predictor = exported.open_run(given.model, given.device, pin=given.sha256)
     prediction.window_of(predictor.contract)
     show, failed = listings.SHAPES[given.shape](sys.stdout, predictor.contract.classes, given.windows), 0
     for path in console.track(found, len(found), "predict", "recordings") if len(found) > 1 else found:
@@ -166,7 +173,7 @@ def _explain(given: argparse.Namespace) -> None:
     """Draw one window of each recording, or judge the explanations over windows of all."""
     from pqrst import artifact, prediction, recordings, views  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
-    predictor, swapped = artifact.load(given.model, given.device), renamed(given.lead)
+    predictor, swapped = artifact.load(given.model, given.device, given.sha256), renamed(given.lead)
     rows = {}
     for path in [found for place in given.paths for found in recordings.find(place)]:
         record = recordings.read(path, _told(given))
@@ -191,7 +198,7 @@ def _add_export(commands: Any) -> None:
 def _export(given: argparse.Namespace) -> None:
     from pqrst import artifact, export  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
 
-    predictor = artifact.load(given.model)
+    predictor = artifact.load(given.model, pin=given.sha256)
     difference = export.write(predictor, given.onnx)
     console.log.info(
         "wrote %s; on %s made-up windows its probabilities differ from torch's by at most %.1e",
@@ -202,23 +209,48 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    serve = commands.add_parser("serve", help="answer over HTTP, with a page to look at", epilog=DISCLAIMER)
+    serve = commands.add_parser(
+        "serve",
+        help="answer over HTTP, with a page to look at",
+        epilog=DISCLAIMER,
+        allow_abbrev=False,  # else --token SECRET would be taken for --token-file, and the secret be seen by all
+    )
     _add_model(serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--threads", type=int, default=1, help="processor threads of the network (default: 1)")
     serve.add_argument("--megabytes", type=float, default=64.0, help="largest upload (default: 64)")
     serve.add_argument("--seconds", type=float, default=60.0, help="longest time of a request (default: 60)")
-    serve.add_argument("--at-once", type=int, default=8, help="requests that are answered at once (default: 8)")
+    serve.add_argument("--at-once", type=int, default=8, help="recordings computed at once; others wait (default: 8)")
+    serve.add_argument("--connections", type=int, default=512, help="open at once; more get a 429 (default: 512)")
+    serve.add_argument(
+        "--patience",
+        type=float,
+        default=10.0,
+        help="seconds for headers, and for a body beside its bytes (default: 10)",
+    )
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="a file with the token that requests must bring, or set PQRST_TOKEN",
+    )
+    serve.add_argument("--tls-certificate", type=Path, metavar="PEM", help="listen by HTTPS with this certificate")
+    serve.add_argument("--tls-key", type=Path, metavar="PEM", help="the key of the certificate")
     serve.set_defaults(command=_serve)
 
 
-def _serve(given: argparse.Namespace) -> None:
-    from pqrst.serve import run  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+def _serve(given: argparse.Namespace) -> int:
+    from pqrst import exported  # noqa: PLC0415 (torch costs two seconds, and --help needs none)
+    from pqrst.serve import run  # noqa: PLC0415
     from pqrst.serve.limits import Limits  # noqa: PLC0415
 
-    limits = Limits(given.megabytes, given.seconds, given.at_once)
-    run.serve(run.Place(given.host, given.port), given.model, limits, given.device, given.threads)
+    limits = Limits(
+        given.megabytes, given.seconds, given.at_once, connections=given.connections, patience=given.patience
+    )
+    place = run.Place(given.host, given.port, given.token_file, given.tls_certificate, given.tls_key)
+    opened = partial(exported.open_run, given.model, given.device, given.threads, given.sha256)
+    return run.serve(place, limits, opened)
 
 
 if __name__ == "__main__":

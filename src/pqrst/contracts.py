@@ -12,7 +12,8 @@ from pqrst.treatment import Crop, Standardisation
 if TYPE_CHECKING:
     from torch import Tensor
 
-OLDEST, SCHEMA = 5, 6  # that are read; 5 does not say what was fitted on which rows
+OLDEST, SCHEMA = 5, 6  # that are read; 5 does not say what was fitted on which rows, nor the sums of what was learned
+SEALED = 6
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Contract:
     weights: str = ""  # SHA-256 of the file that the first weights came from; none: they were drawn at random
     place: int = 0  # of its value among those that the run is made over
     fitted: Fitted = field(default_factory=Fitted)
+    files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256 of what was learned, as it was written
     schema: int = SCHEMA
 
     @property

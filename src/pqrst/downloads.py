@@ -217,7 +217,7 @@ def check(source: Source, names: Collection[str], dest: Path) -> None:
     link = connect(source, USUAL)
     for name in names:
         path = PurePosixPath(name)
-        bad = path.is_absolute() or not path.name or ".." in path.parts or re.search(r"[\\\x00-\x1f]", name)
+        bad = path.is_absolute() or not path.name or ".." in path.parts or re.search(r"[\\:\x00-\x1f]", name)
         if bad or path.as_posix() != name:
             raise DownloadError(f"{source.shown()}: {name!r} is no name below it; check its list of records")
     _need_folder(link)

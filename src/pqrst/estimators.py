@@ -1,16 +1,18 @@
 """Classifiers of scikit-learn: fitted to what stands beside rows and to the rows, kept as a file, and asked."""
 
+import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pqrst import catalog, loaders
+from pqrst import catalog, loaders, trees
 from pqrst.arrays import Bundle
 from pqrst.contracts import Contract
 from pqrst.errors import DataError
@@ -19,6 +21,8 @@ from pqrst.predictors import Predictor
 from pqrst.treatment import beside
 
 ESTIMATOR = "estimator.skops"
+SCHEMA = "schema.json"  # in it: what its objects are
+STAMP = (1980, 1, 1, 0, 0, 0)  # the earliest time that an archive can name
 SMALLEST = 1e-12  # probability whose logarithm is still taken
 
 
@@ -67,19 +71,60 @@ def saved(estimator: Any) -> dict[str, bytes]:
     """Give an estimator as the content of its file, by the file's name."""
     import skops.io  # noqa: PLC0415 (costs a second, and few runs need it)
 
-    return {ESTIMATOR: skops.io.dumps(estimator)}
+    return {ESTIMATOR: _alike(skops.io.dumps(estimator))}
 
 
-def load(folder: Path, contract: Contract) -> EstimatorPredictor:
-    """Read an estimator; only the types that its own module names are built, so that a file cannot run code."""
+def _alike(content: bytes) -> bytes:
+    """Write an archive of skops anew, so that equal estimators are equal bytes.
+
+    It names objects, and the files of arrays, by where they lay in memory, and each file by the hour. Here they are counted.
+    """
+    numbers: dict[str, int] = {}
+    with ZipFile(io.BytesIO(content)) as given, ZipFile(made := io.BytesIO(), "w") as out:
+        schema = json.loads(given.read(SCHEMA))
+        _count(schema, numbers)
+        for name in given.namelist():
+            if name != SCHEMA:
+                out.writestr(ZipInfo(_counted(name, numbers), STAMP), given.read(name))
+        out.writestr(ZipInfo(SCHEMA, STAMP), json.dumps(schema))
+    return made.getvalue()
+
+
+def _count(node: Any, numbers: dict[str, int]) -> None:
+    """Give every object of a schema its place among those before it."""
+    for inside in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _count(inside, numbers)
+    if isinstance(node, dict) and "__loader__" in node:
+        if "__id__" in node:
+            node["__id__"] = numbers.setdefault(str(node["__id__"]), len(numbers) + 1)
+        if isinstance(node.get("file"), str):
+            node["file"] = _counted(node["file"], numbers)
+
+
+def _counted(file: str, numbers: dict[str, int]) -> str:
+    stem, _, ending = file.partition(".")
+    return f"{numbers.setdefault(stem, len(numbers) + 1)}.{ending}"
+
+
+def load(content: bytes, contract: Contract, file: Path) -> EstimatorPredictor:
+    """Build an estimator from the content of its file; of types and trees that its own module names, so that a file cannot run code."""
     import skops.io  # noqa: PLC0415 (costs a second, and few runs need it)
-    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
-    file, trusted = folder / ESTIMATOR, list(catalog.load("classifiers", contract.model).TRUSTED)
+    trusted = list(catalog.load("classifiers", contract.model).TRUSTED)
     try:
-        return EstimatorPredictor(contract, skops.io.loads(file.read_bytes(), trusted=trusted))
-    except FileNotFoundError:
-        raise DataError(f"{file} is missing; train the run anew") from None
-    except (UntrustedTypesFoundException, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
-        reason = " ".join(str(error).split())[:100]
+        found = EstimatorPredictor(contract, skops.io.loads(content, trusted=trusted))
+        trees.check(found.estimator, trusted)
+        _try(found)
+    except Exception as error:  # noqa: BLE001 (the bytes of a stranger: what the libraries raise has no common parent)
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise DataError(f"{file} cannot be read ({reason}); train the run anew") from None
+    return found
+
+
+def _try(found: EstimatorPredictor) -> None:
+    """Ask about one row, so that what does not fit together is told now and not by the first recording."""
+    contract = found.contract
+    side = np.zeros((1, len(contract.side)), np.float32)
+    shape = found.part(np.zeros((1, *contract.input.shape), np.float32), side).shape
+    if shape != (1, len(contract.classes)):
+        raise DataError(f"it answers one row by {shape} numbers, {len(contract.classes)} classes are told")

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pqrst import exported
+from pqrst import exported, seals
 from pqrst.contracts import Contract
 from pqrst.errors import DataError
-from pqrst.exported import KEY
+from pqrst.exported import KEY, MARK, SUM
 from pqrst.inference import pooled
 from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.standardisation import encoded, standardise
@@ -53,10 +53,12 @@ def write(predictor: Predictor, file: Path) -> float:
         raise DataError(f"run {predictor.contract.run} is no network, so it has no ONNX form; export another run")
     program = _program(predictor)
     program.model.metadata_props[KEY] = json.dumps(asdict(predictor.contract))
+    program.model.metadata_props[SUM] = seals.BLANK.decode()
     partial = file.with_name(file.name + ".partial")
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         program.save(partial)
+        partial.write_bytes(seals.seal(partial.read_bytes(), MARK))
         difference = parity(predictor, exported.load(partial))
         if not difference <= max(ALIKE, AMPLIFIED * rounding(predictor)):
             raise DataError(

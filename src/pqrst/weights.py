@@ -4,7 +4,6 @@ Only the last layer may stay as it was drawn, where the file's network had anoth
 """
 
 import hashlib
-import pickle
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +67,9 @@ def read(file: Path) -> dict[str, Tensor]:
 def _from_torch(file: Path) -> Mapping[str, Any]:
     try:
         given = torch.load(file, map_location="cpu", weights_only=True)  # so that a file cannot run code
-    except pickle.UnpicklingError:  # torch's own words are advice on running that code, in many lines
+    except (*UNREADABLE, OSError):
+        raise
+    except Exception:  # noqa: BLE001 (torch's own words are advice on running the code in the file, in many lines)
         raise TypeError("it is no file of torch, or holds more than tensors") from None
     if not isinstance(given, Mapping):
         raise TypeError(f"it holds a {type(given).__name__}")

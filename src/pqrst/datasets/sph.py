@@ -173,7 +173,7 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
         raise RecordError(name, f"{TABLE} says {row['N'][:20]!r} samples of it; {AGAIN}")
     try:
         with h5py.File(io.BytesIO(files.read(row["file"])), "r") as file:
-            shape = file[KEY].shape
+            shape = file[KEY].shape if _is_inside(file) else "kept in another file"
             samples = np.asarray(file[KEY][()]) if shape == (len(_wfdb12.LEADS), length) else None
     except DataError as fault:
         raise RecordError(name, str(fault)) from None
@@ -182,3 +182,9 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
     if samples is None:
         raise RecordError(name, f"its array {KEY} is {shape}, not 12 x {length} as {TABLE} says; {AGAIN}")
     return samples
+
+
+def _is_inside(file: h5py.File) -> bool:
+    """Say whether the array lies in the file itself: HDF5 may fetch it, or its bytes, from any other that it names."""
+    linked = isinstance(file.get(KEY, getlink=True), h5py.HardLink)
+    return linked and not file[KEY].is_virtual and not file[KEY].external

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,24 +17,16 @@ from fastapi.staticfiles import StaticFiles
 
 from pqrst import __version__, catalog, prediction
 from pqrst.arrays import Record
-from pqrst.console import log
 from pqrst.errors import PqrstError
 from pqrst.params import Window
 from pqrst.predictors import NetworkPredictor, Predictor
 from pqrst.serve import schemas, uploads
 from pqrst.serve.batching import Batcher
+from pqrst.serve.edge import guarded
 from pqrst.serve.limits import Limits, RefusalError
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 NUMBERS = r"^(\d{1,6}(,\d{1,6})*)?$"
 MISSING, LARGEST = -32768, 32767  # of a signal in whole microvolts
-Call = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
@@ -46,13 +38,18 @@ class State:
     examples: Callable[[], Mapping[str, Record]]
     batcher: Batcher
     window: Window
-    busy: int = 0
+    turns: asyncio.Semaphore  # of requests whose recording is read and computed
+    large: asyncio.Semaphore  # of bodies that fill memory
     ready: bool = False
 
 
-def build(predictor: Predictor, examples: Callable[[], Mapping[str, Record]], limits: Limits) -> FastAPI:
+def build(
+    predictor: Predictor, examples: Callable[[], Mapping[str, Record]], limits: Limits, demanded: str = ""
+) -> FastAPI:
     """Make the application around a trained run; its examples are made when somebody asks for them."""
-    state = State(predictor, limits, examples, Batcher(predictor), prediction.window_of(predictor.contract))
+    turns, large = (asyncio.Semaphore(limits.at_once) for _ in range(2))
+    window = prediction.window_of(predictor.contract)
+    state = State(predictor, limits, examples, Batcher(predictor), window, turns, large)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,29 +67,18 @@ def build(predictor: Predictor, examples: Callable[[], Mapping[str, Record]], li
         description="A trained ECG classifier over HTTP. No medical device.",
     )  # fmt: skip
     app.state.pqrst = state
-    app.middleware("http")(_headed)
+    app.add_middleware(guarded, demanded=demanded)
     app.exception_handler(RefusalError)(_refused)
-    app.exception_handler(500)(_failed)
     _add_answers(app, state)
     _add_page(app, state)
     return app
 
 
-async def _headed(request: Request, call: Call) -> Response:
-    response = await call(request)
-    response.headers.update(HEADERS)
-    return response
-
-
 async def _refused(_: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, RefusalError)  # noqa: S101 (the handler is registered for this class alone)
+    if not isinstance(refusal, RefusalError):  # the handler is registered for this class alone
+        raise refusal
     wait = {"Retry-After": "1"} if refusal.status in (429, 503) else None
     return JSONResponse(refusal.told(), refusal.status, wait)
-
-
-async def _failed(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s failed: %r", request.method, request.url.path, error)
-    return JSONResponse({"error": {"reason": "the server failed; its log says why"}}, 500)
 
 
 def _add_answers(app: FastAPI, state: State) -> None:
@@ -125,21 +111,21 @@ def _add_answers(app: FastAPI, state: State) -> None:
 
 
 async def _within_limits(state: State, request: Request, signal: bool, wanted: list[int]) -> dict[str, Any]:
-    """Answer one request in its time and among not too many others."""
-    if state.busy >= state.limits.at_once:
-        raise RefusalError(503, f"{state.busy} requests are being answered; try again in a moment")
-    state.busy += 1
+    """Answer one request in its time: its body is taken, and then it waits for its turn."""
     try:
-        async with asyncio.timeout(state.limits.seconds):
-            return await _answer(state, request, signal, wanted)
+        async with asyncio.timeout(state.limits.seconds), uploads.Share(state.large) as share:
+            received = await uploads.receive(request, state.limits, share)
+            async with state.turns:
+                if await request.is_disconnected():  # nobody is there to read the answer
+                    raise RefusalError(400, "the client has hung up")
+                return await _answer(state, received, signal, wanted)
     except TimeoutError:
-        raise RefusalError(503, f"the request took longer than {state.limits.seconds:g} s") from None
-    finally:
-        state.busy -= 1
+        raise RefusalError(
+            429, f"no answer was ready within {state.limits.seconds:g} s; try again, or send a shorter recording"
+        ) from None
 
 
-async def _answer(state: State, request: Request, signal: bool, wanted: list[int]) -> dict[str, Any]:
-    received = await uploads.receive(request, state.limits)
+async def _answer(state: State, received: uploads.Received, signal: bool, wanted: list[int]) -> dict[str, Any]:
     upload = await asyncio.to_thread(uploads.read, received, state.limits)
     contract = state.predictor.contract
     try:

@@ -136,10 +136,12 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": why}
     for status, why in {
         400: "the upload cannot be read",
+        401: "a token is demanded, and the request brings none or another",
+        408: "headers or body come too slowly",
         413: "the upload is too large",
         415: "the content type or kind of file is not taken",
         422: "the recording does not fit the model, or a parameter is wrong",
-        503: "too many requests, or too slow a one",
+        429: "too many connections, or no answer in time; Retry-After says when to come back",
     }.items()
 }
 _TEXT = {"type": "string", "maxLength": 4096}

@@ -1,10 +1,11 @@
 """A request's bytes, counted as they come and kept in memory alone, and the recording that they are."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from starlette.datastructures import UploadFile
@@ -82,7 +83,27 @@ class Received:
     raw: bool = False
 
 
-async def receive(request: Request, limits: Limits) -> Received:
+class Share:
+    """A request's part in the memory that large bodies have: taken once a body grows large, given back with its answer."""
+
+    def __init__(self, of: asyncio.Semaphore) -> None:
+        self.of, self.taken = of, False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.taken:
+            self.of.release()
+
+    async def take(self) -> None:
+        """Wait for it; whoever holds one has all that a body may grow to, so that none waits for another while holding some."""
+        if not self.taken:
+            await self.of.acquire()
+            self.taken = True
+
+
+async def receive(request: Request, limits: Limits, share: Share) -> Received:
     """Take a request's bytes; one byte too many ends it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -92,31 +113,47 @@ async def receive(request: Request, limits: Limits) -> Received:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.bytes:
         raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
+    if kind == JSON:
+        limits = replace(limits, megabytes=limits.megabytes * TEXT_SHARE)
+    parts = _counted(request, limits, share)
     try:
-        if kind == JSON:
-            text = replace(limits, megabytes=limits.megabytes * TEXT_SHARE)
-            return Received({}, {}, b"".join([part async for part in _counted(request, text)]))
-        if kind == RAW:
-            told = {name: value for name, value in request.query_params.items() if name not in ANSWERED}
-            return Received({}, told, b"".join([part async for part in _counted(request, limits)]), raw=True)
-        return await _form(request, limits)
+        if kind == FORM:
+            return await _form(request, parts, limits)
+        body = b"".join([part async for part in parts])
     except ClientDisconnect:
         raise RefusalError(400, "the upload broke off") from None
+    if kind == JSON:
+        return Received({}, {}, body)
+    told = {name: value for name, value in request.query_params.items() if name not in ANSWERED}
+    return Received({}, told, body, raw=True)
 
 
-async def _counted(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    total = 0
-    async for part in request.stream():
+async def _counted(request: Request, limits: Limits, share: Share) -> AsyncGenerator[bytes, None]:
+    """Give a body's bytes as they come, and end it where they are too many or come too slowly."""
+    clock, total, stream = asyncio.get_running_loop().time, 0, request.stream()
+    ends = clock() + limits.patience
+    while True:
+        try:
+            async with asyncio.timeout_at(ends + total / limits.rate):
+                part = await anext(stream, None)
+        except TimeoutError:
+            raise RefusalError(
+                408, f"the body comes too slowly: {total} bytes so far; send {limits.rate} a second or more"
+            ) from None
+        if part is None:
+            return
         total += len(part)
         if total > limits.bytes:
             raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
+        if total > limits.small:
+            before = clock()
+            await share.take()
+            ends += clock() - before  # who waits for the server owes it nothing
         yield part
 
 
-async def _form(request: Request, limits: Limits) -> Received:
-    parser = MultiPartParser(
-        request.headers, _counted(request, limits), max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
-    )
+async def _form(request: Request, parts: AsyncGenerator[bytes, None], limits: Limits) -> Received:
+    parser = MultiPartParser(request.headers, parts, max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     parser.spool_max_size = limits.bytes + 1  # in memory, so that nothing is left on disk whatever happens
     try:
         form = await parser.parse()
@@ -140,7 +177,7 @@ async def _form(request: Request, limits: Limits) -> Received:
 
 def _check_name(name: str, seen: Mapping[str, bytes]) -> None:
     """Refuse a name that is a path, or of a kind that is no recording."""
-    if not name or name != PurePosixPath(name).name or "\\" in name or any(ord(sign) < 32 for sign in name):
+    if not name or name != PurePosixPath(name).name or any(sign in "\\:" or ord(sign) < 32 for sign in name):
         raise RefusalError(400, f"{name!r} is no plain file name")
     if PurePosixPath(name).suffix.lower() not in ENDINGS:
         raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(ENDINGS))
