@@ -96,6 +96,6 @@ def read_contract(folder: Path) -> Contract:
     file = folder / "contract.json"
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise DataError(f"{file} is not JSON ({error}); train the run anew") from None
     return contract_of(given, str(file))
