@@ -57,6 +57,7 @@ def answered(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> b
     record = upload.record
     assert record.signal.shape[0] <= LIMITS.leads
     assert record.signal.size <= LIMITS.samples
+    json.dumps([record.record, *record.leads], ensure_ascii=False).encode()
     prepared(record, dict(upload.renamed))
     return True
 
