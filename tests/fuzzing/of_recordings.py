@@ -162,6 +162,6 @@ TARGETS = {
     "csv": Target(upload("a.csv"), lambda: [one for k in range(5) for one in told(k, *TABLES)], 2048),
     "npy": Target(upload("a.npy"), lambda: told(0, *ARRAYS), 512),
     "edf": Target(upload("a.edf"), lambda: told(0, edf_of(), edf_of((("EDF Annotations", "", 30), ("II", "mV", 2)), 1, "EDF+C")), 1536),
-    "several": Target(several, lambda: [joined(b"r.hea", header_of("16"), b"r.dat", bytes(24)), joined(b"a.npy", ARRAYS[0]), joined(b"a.csv", TABLES[0])], 1024, 0.5),
+    "several": Target(several, lambda: [joined(b"r.hea", header_of("16"), b"r.dat", bytes(24)), joined(b"a.npy", ARRAYS[0]), joined(b"a.csv", TABLES[0])], 1024, 400),
     "marks": Target(marks, lambda: [annotations()], 512),
 }  # fmt: skip

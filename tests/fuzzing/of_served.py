@@ -140,8 +140,8 @@ TARGETS = {
     "headers": Target(headers, lambda: [
         joined(b"content-type: application/json; charset=utf-8\nContent-Length: 22", b"signal=1", bodies()[0]),
         joined(b"content-type: application/octet-stream\ncontent-encoding: identity\ncontent-length: 4", b"fs=100&leads=I&attention=0", WAVE),
-    ], 1024, 0.5),
+    ], 1024, 200),
     "json": Target(json_body, bodies, 1024),
     "floats": Target(bare, lambda: [b"fs=100&leads=I&units=mV&record=r\n" + WAVE, b"fs=250.5&leads=I,%20II&lead=I%3DII\n" + WAVE], 1024),
-    "prepare": Target(floats, lambda: [np.array([fs], "<f8").tobytes() + WAVE for fs in (100.0, 250.0, 128.5, 3.7, 99_999.0)], 2048, 0.3),
+    "prepare": Target(floats, lambda: [np.array([fs], "<f8").tobytes() + WAVE for fs in (100.0, 250.0, 128.5, 3.7, 99_999.0)], 2048, 80),
 }  # fmt: skip

@@ -202,10 +202,10 @@ TABLE = (
 )
 YAMLS = (b"a: &x [1, 2]\nb: *x\n", b"a: {b: 1e-05, c: !!float 2, d: 2001-01-01, e: 0x1f, f: 1:30}\n<<: {g: ~}\n")
 TARGETS = {
-    "settings": Target(settings, lambda: [b"", *(bytes([k, k >> 4, k % 5, 3 * k % 256]) for k in range(0, 256, 17))], 12, 0.03),
-    "yaml": Target(text, lambda: [yaml.safe_dump(asdict(toys.TRAIN)).encode(), *YAMLS], 1024, 0.2),
-    "tables": Target(table, lambda: [TABLE], 512, 0.2),
-    "contract": Target(contract, contracts, 4096, 0.5),
-    "bundle": Target(bundle, bundles, 4096, 0.3),
-    "ledger": Target(kept, lambda: [as_json(RESULT), as_json(RESULT | {"confusion": None, "by_patient": {}})], 1024, 0.3),
+    "settings": Target(settings, lambda: [b"", *(bytes([k, k >> 4, k % 5, 3 * k % 256]) for k in range(0, 256, 17))], 12, 12),
+    "yaml": Target(text, lambda: [yaml.safe_dump(asdict(toys.TRAIN)).encode(), *YAMLS], 1024, 150),
+    "tables": Target(table, lambda: [TABLE], 512, 150),
+    "contract": Target(contract, contracts, 4096, 300),
+    "bundle": Target(bundle, bundles, 4096, 150),
+    "ledger": Target(kept, lambda: [as_json(RESULT), as_json(RESULT | {"confusion": None, "by_patient": {}})], 1024, 300),
 }  # fmt: skip

@@ -124,9 +124,9 @@ def runs() -> list[bytes]:
 
 
 TARGETS = {
-    "safetensors": Target(lambda data: first("safetensors", data), lambda: [tensors()], 4096, 0.3),
-    "torch": Target(lambda data: first("pth", data), lambda: [pickled(), pickled(_use_new_zipfile_serialization=False)], 8192, 0.2, child=True),
-    "run": Target(run, runs, 8192, 0.2),
-    "checkpoint": Target(checkpoint, checkpoints, 16384, 0.2),
-    "skops": Target(estimator, forests, 1 << 20, 0.02, child=True),
+    "safetensors": Target(lambda data: first("safetensors", data), lambda: [tensors()], 4096, 80),
+    "torch": Target(lambda data: first("pth", data), lambda: [pickled(), pickled(_use_new_zipfile_serialization=False)], 8192, 40),
+    "run": Target(run, runs, 8192, 60),
+    "checkpoint": Target(checkpoint, checkpoints, 16384, 30),
+    "skops": Target(estimator, forests, 1 << 20, 0),
 }  # fmt: skip
