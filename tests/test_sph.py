@@ -171,7 +171,7 @@ def test_gaps_become_0_and_are_told(tmp_path):
         ({"N": "9999999"}, "says '9999999' samples of it"),
         ({"samples": RAMP.T}, "its array ecg is (5, 12), not numbers of 12 x 5"),
         ({"samples": 1000 * np.random.default_rng(0).normal(0, 1, (12, 5))}, "its unit is another"),
-        ({"samples": np.full((12, 5), "a", dtype="S1")}, "not numbers of 12 leads"),
+        ({"samples": np.full((12, 5), "a", dtype="S1")}, "not numbers of 12 x 5"),
         ({"samples": 5.0}, "its array ecg is (), not numbers of 12 x 5"),
     ],
 )

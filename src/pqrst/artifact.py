@@ -73,7 +73,11 @@ def load(folder: Path, device: str = "cpu") -> Predictor:
     if contract.kind == "classifiers":
         return estimators.load(folder, contract)
     shape, fs = contract.crop.shape(contract.input.shape), contract.input.fs
-    model = networks.build(contract, shape, len(contract.classes), fs, f"{folder}/contract.json: ")
+    try:
+        model = networks.build(contract, shape, len(contract.classes), fs, f"{folder}/contract.json: ")
+    except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError) as error:  # shapes that fit no layer
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{folder}/contract.json describes no network ({reason}); train the run anew") from None
     _fill(model, folder / WEIGHTS, device)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return NetworkPredictor(contract, model.eval())
