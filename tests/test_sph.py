@@ -329,3 +329,19 @@ def test_no_host_is_asked(tmp_path):
         "profiles.<profile>.source",
     ):
         assert words in told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"data": np.zeros((12, 5)), "chunks": (12, 10**6), "maxshape": (12, None), "compression": "gzip"},
+        {"shape": (12, 5), "dtype": "S1000000"},
+    ],
+)
+def test_what_would_unpack_to_far_more_is_refused_unread(tmp_path, options):
+    """A chunk of a million samples around five, or cells of a megabyte, in a file of some kilobytes."""
+    write(tmp_path, "1")
+    with h5py.File(tmp_path / "records/A00001.h5", "w") as file:
+        file.create_dataset("ecg", **options)
+    assert (tmp_path / "records/A00001.h5").stat().st_size < 10**5
+    assert "its array ecg is (12, 5), not numbers of 12 x 5" in str(read(tmp_path)[0])
