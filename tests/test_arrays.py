@@ -215,7 +215,9 @@ def test_a_recording_that_cannot_be_read_is_given_as_its_fault():
 
 
 @pytest.mark.parametrize("name", ["x.npy", "y.npy"])
-@pytest.mark.parametrize("head", ["{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}", "{'descr': (", "0x", "(" * 90])
+@pytest.mark.parametrize(
+    "head", ["{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}", "{'descr': (", "0x", "(" * 90]
+)
 def test_a_header_of_an_array_that_cannot_be_is_one_line(tmp_path, name, head):
     """More numbers than the file holds, and what Python's parser says of no text that is one."""
     file = write(tmp_path / "toy") / name

@@ -9,7 +9,13 @@ from pqrst.errors import DataError, PqrstError, RecordError, line
 
 @pytest.mark.parametrize(
     ("said", "shown"),
-    [("plain", "plain"), ("two\nlines", "two?lines"), ("\x1b[31mred", "?[31mred"), ("\ud800", "?"), ("µV ≥ 1", "µV ≥ 1")],
+    [
+        ("plain", "plain"),
+        ("two\nlines", "two?lines"),
+        ("\x1b[31mred", "?[31mred"),
+        ("\ud800", "?"),
+        ("µV ≥ 1", "µV ≥ 1"),
+    ],
 )
 def test_what_cannot_be_shown_becomes_a_question_mark(said, shown):
     """Ends of lines, a terminal's commands and halves of letters, in every kind of refusal."""

@@ -284,10 +284,20 @@ def test_references_within_reason_are_read(tmp_path):
     assert read(tmp_path / "p.yaml", "p.yaml") == {"a": [1, 2], "b": [1, 2]}
 
 
-@pytest.mark.parametrize("value", ["x" * 10**6, list(range(10**6)), [[[[[[[["x"]]]]]]]], 16**9000, {"k" * 10**5: 1}, {16**9000: 1}])
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**6, list(range(10**6)), [[[[[[[["x"]]]]]]]], 16**9000, {"k" * 10**5: 1}, {16**9000: 1}],
+    ids=range(6),
+)
 def test_a_value_is_shown_in_short(value):
     """A megabyte, a number that Python will not write, a key of pages."""
-    for given in (value, {"count": value}, {"count": 1, "shares": value}, {"count": 1, "mode": value}):
+    for wrong in (
+        [value],
+        {"count": [value]},
+        {"count": 1, "mode": value},
+        {"count": 1, "perhaps": [value]},
+        {"count": 1, "x" * 10**5: 1},
+    ):
         with pytest.raises(SettingsError) as caught:
-            parse(Outer, given, "p")
+            parse(Outer, wrong, "p")
         assert len(str(caught.value)) < 700

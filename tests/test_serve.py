@@ -230,11 +230,14 @@ def test_a_length_without_end_is_too_large(client, declared):
 
 
 @pytest.mark.parametrize(
-    ("change", "status"), [({"record": "\ud800"}, 200), ({"leads": ["\ud800"]}, 400), ({"leads": ["M" * 99]}, 400), ({"\x7f": 1}, 422)]
+    ("change", "status"),
+    [({"record": "\ud800"}, 200), ({"leads": ["\ud800"]}, 400), ({"leads": ["M" * 99]}, 400), ({"\x7f": 1}, 422)],
 )
 def test_names_that_cannot_be_shown_are_no_failure(client, change, status):
     """Half a letter as a name, or a name of a page, is shown otherwise or refused."""
-    answer = client.post("/predict", content=json.dumps(GOOD | change).encode(), headers={"content-type": "application/json"})
+    answer = client.post(
+        "/predict", content=json.dumps(GOOD | change).encode(), headers={"content-type": "application/json"}
+    )
     assert answer.status_code == status, answer.text
 
 

@@ -47,7 +47,8 @@ def read(content: bytes) -> Annotations:
     """Read a file of annotations; what is no such file, or not a whole one, raises ValueError."""
     if len(content) % 2 or not content.endswith(END):
         raise ValueError("breaks off before its end mark")
-    marks, place, sample = [], 0, 0
+    place, sample = 0, 0
+    marks: list[tuple[int, int]] = []
     words = np.frombuffer(content, "<u2").tolist()
     texts: dict[int, str] = {}
     while word := words[place]:

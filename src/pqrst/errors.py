@@ -8,7 +8,6 @@ PqrstError
 └── LeakError       a split that breaks its own promise
 """
 
-
 LONGEST_LINE = 1000  # characters of what is said; it may quote a file
 
 

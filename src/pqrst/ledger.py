@@ -14,7 +14,6 @@ from pqrst.arrays import write_json
 from pqrst.errors import DataError
 from pqrst.parsing import Between, convert
 
-
 # what tables take of a result -> its type, and whether it is always there
 FIELDS: Mapping[str, tuple[Any, bool]] = {
     "seed": (int, True),

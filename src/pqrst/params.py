@@ -269,7 +269,9 @@ def load(path: Path) -> Settings:
     given = read(path, str(path))
     for key in given:
         if key not in {f.name for f in fields(Settings)}:
-            raise SettingsError(f"{named(key)} is not a setting; {nearest(named(key), [f.name for f in fields(Settings)])}")
+            raise SettingsError(
+                f"{named(key)} is not a setting; {nearest(named(key), [f.name for f in fields(Settings)])}"
+            )
     values: dict[str, Any] = {}
     for one in fields(Settings):
         if one.name not in given:

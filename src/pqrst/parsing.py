@@ -138,7 +138,9 @@ def convert(hint: Any, value: Any, path: str) -> Any:  # noqa: PLR0911 (one retu
         if value in arguments and type(value) is type(arguments[arguments.index(value)]):
             return value
         hint_at = nearest(value, [str(argument) for argument in arguments]) if isinstance(value, str) else ""
-        raise SettingsError(f"{path} must be {describe(hint)}, got {shown(value)}" + (f"; {hint_at}" if hint_at else ""))
+        raise SettingsError(
+            f"{path} must be {describe(hint)}, got {shown(value)}" + (f"; {hint_at}" if hint_at else "")
+        )
     return _plain(hint, value, path)
 
 

@@ -47,7 +47,9 @@ def load(root: Path, family: str) -> dict[str, Table]:
         raise SettingsError(f"tables: there is no file {path_of(family)}; {nearest(path_of(family), beside)}")
     given = read(file, path_of(family))
     return {
-        named(name): parse(Table, _by_score(one, f"{path_of(family)}: {named(name)}"), f"{path_of(family)}: {named(name)}")
+        named(name): parse(
+            Table, _by_score(one, f"{path_of(family)}: {named(name)}"), f"{path_of(family)}: {named(name)}"
+        )
         for name, one in given.items()
     }
 

@@ -26,13 +26,24 @@ def headers() -> Iterator[tuple[str, bytes]]:
     from fuzzing.of_datasets import header_of, mitbih_seeds, steps_of
 
     line, signal = "r.dat 16 200 16 0 0 0 0 I\n", bytes(8)
-    for head in ("r 1000000 250 4\n", "r 1 250 1000000000000\n", "r 1 1e300 4\n", "r 999999999999 250\n", "r 1 250 " + "9" * 18 + "\n"):
+    for head in (
+        "r 1000000 250 4\n",
+        "r 1 250 1000000000000\n",
+        "r 1 1e300 4\n",
+        "r 999999999999 250\n",
+        "r 1 250 " + "9" * 18 + "\n",
+    ):
         yield "wfdb", b"\0" + joined(f"{head}{line}".encode(), signal)
     for packing in ("16x999999", "16:999999999", "16+999999999999", "212x999999", "8x999999"):
         yield "wfdb", b"\0" + joined(f"r 1 250 4\n{line.replace(' 16 ', f' {packing} ', 1)}".encode(), signal)
     yield "wfdb", b"\0" + joined(("r 64 250\n" + line * 64 + "# \n" * 400_000).encode(), signal)
     head, marks = header_of().decode(), mitbih_seeds()[1].split(b"-8<-")[2]
-    for old, new in ((" 12 500 4", " 999999999 500 4"), (" 500 4", " 500 999999999"), (" 500 4", " 1e300 4"), ("+24", "+999999999")):
+    for old, new in (
+        (" 12 500 4", " 999999999 500 4"),
+        (" 500 4", " 500 999999999"),
+        (" 500 4", " 1e300 4"),
+        ("+24", "+999999999"),
+    ):
         yield "challenge", joined(head.replace(old, new).encode(), steps_of())
     for length in (10**12, 10**18, 10**30):
         yield "mitbih", joined(f"100 2 360 {length}\n{'100.dat 212 200(1024)/mV V5'}\n".encode() * 2, b"", marks)

@@ -15,7 +15,19 @@ from fuzzing.core import Target, joined, laid, room, split
 from fuzzing.of_recordings import annotations
 from pqrst import downloads, packs
 from pqrst.arrays import Record
-from pqrst.datasets import _challenge_files, _kaggle, _label_tables, _mat5, _mitbih, _wfdb12, challenge2021, chapman, cpsc2018, ptbxl, sph
+from pqrst.datasets import (
+    _challenge_files,
+    _kaggle,
+    _label_tables,
+    _mat5,
+    _mitbih,
+    _wfdb12,
+    challenge2021,
+    chapman,
+    cpsc2018,
+    ptbxl,
+    sph,
+)
 from pqrst.downloads import Source
 from pqrst.packs import Packs
 
@@ -84,7 +96,11 @@ def cpsc(data: bytes) -> bool:
 @cache
 def structs() -> list[bytes]:
     found = []
-    for packed, data in ((False, np.arange(24.0).reshape(12, 2)), (False, np.arange(24, dtype=np.int16).reshape(12, 2)), (True, np.ones((12, 2)))):
+    for packed, data in (
+        (False, np.arange(24.0).reshape(12, 2)),
+        (False, np.arange(24, dtype=np.int16).reshape(12, 2)),
+        (True, np.ones((12, 2))),
+    ):
         file = io.BytesIO()
         savemat(file, {"x": 1.0, "ECG": {"sex": "Female", "age": 74.0, "data": data}}, do_compression=packed)
         found += [b"-" + file.getvalue(), *([] if packed else [b"P" + file.getvalue()])]
@@ -103,14 +119,28 @@ def mat5(data: bytes) -> bool:
 
 def hdf5(data: bytes) -> bool:
     """Read a recording of SPH out of an HDF5 file."""
-    row = {"ECG_ID": "A00001", "AHA_Code": "1", "Patient_ID": "S1", "Age": "61", "Sex": "F", "N": "5", "file": "A00001.h5"}
+    row = {
+        "ECG_ID": "A00001",
+        "AHA_Code": "1",
+        "Patient_ID": "S1",
+        "Age": "61",
+        "Sex": "F",
+        "N": "5",
+        "file": "A00001.h5",
+    }
     return twelve(sph._record(row, {}, Held(A00001_h5=data)), 5)
 
 
 @cache
 def hierarchies() -> list[bytes]:
     found = []
-    for options in ({}, {"chunks": (4, 5)}, {"chunks": (12, 5), "compression": "gzip"}, {"fletcher32": True}, {"shuffle": True}):
+    for options in (
+        {},
+        {"chunks": (4, 5)},
+        {"chunks": (12, 5), "compression": "gzip"},
+        {"fletcher32": True},
+        {"shuffle": True},
+    ):
         file = io.BytesIO()
         with h5py.File(file, "w") as made:
             made.create_dataset("ecg", data=np.arange(60, dtype=np.float16).reshape(12, 5) / 100, **options)
@@ -147,7 +177,7 @@ def ptbxl_table(data: bytes) -> bool:
         assert len(numbers) == 71
         assert all(0 <= number <= 101 for number in numbers)
         told, person = ptbxl._person(row, row["ecg_id"])
-        assert set(told) == {"age", "sex"} and not 130 < person["age"]  # noqa: PT018
+        assert set(told) == {"age", "sex"} and not person["age"] > 130  # noqa: PT018
         assert all(value in (0, 1) for value in ptbxl._notes(row).values())
         assert ptbxl._whole(row, "strat_fold", row["ecg_id"]) >= 0
     return True
@@ -192,7 +222,11 @@ def chapman_seeds() -> list[bytes]:
     table = pd.DataFrame([("MUSE_1", "AFIB", "RBBB", "85", "MALE", *["117"] * len(chapman.MEASURES))], columns=names)
     text = table.to_csv(index=False).encode()
     samples = b"\n".join([b",".join([b"1"] * 12)] * 5000)
-    return [joined(text, samples), joined(text, b"I,II,III\n1,2,3\n"), joined(text, ",".join(LEADS).encode() + b"\n" + samples)]
+    return [
+        joined(text, samples),
+        joined(text, b"I,II,III\n1,2,3\n"),
+        joined(text, ",".join(LEADS).encode() + b"\n" + samples),
+    ]
 
 
 def kaggle(data: bytes) -> bool:
@@ -259,7 +293,9 @@ def comments(data: bytes) -> bool:
     return True
 
 
-SUMS = b"".join(bytes([48 + k]) * 64 + name for k, name in enumerate((b"  RECORDS\n", b" *./a/b.hea\n", b"\tx y.dat\r\n")))
+SUMS = b"".join(
+    bytes([48 + k]) * 64 + name for k, name in enumerate((b"  RECORDS\n", b" *./a/b.hea\n", b"\tx y.dat\r\n"))
+)
 ROWS = b"\n".join([b",".join([b"0.5"] * 187 + [b"%d" % label]) for label in (0, 4)]) + b"\n"
 META = b"ECG_ID,AHA_Code,Patient_ID,Age,Sex,N,Date\nA00001,1,S1,61,F,5,2020\nA2,22;23,S1,,M,5,\nA3,60+310,S2,7,F,5,\n"
 

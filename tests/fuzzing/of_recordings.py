@@ -34,7 +34,12 @@ def sound(record: Record) -> bool:
 
 
 def header_of(packing: str) -> bytes:
-    lines = ["r 2 250 6", f"r.dat {packing} 100(10)/mV 12 0 5 0 0 I", f"r.dat {packing} 200/uV 12 0 -7 0 0 V5", "# a comment"]
+    lines = [
+        "r 2 250 6",
+        f"r.dat {packing} 100(10)/mV 12 0 5 0 0 I",
+        f"r.dat {packing} 200/uV 12 0 -7 0 0 V5",
+        "# a comment",
+    ]
     return "\n".join([*lines, ""]).encode()
 
 
@@ -43,7 +48,10 @@ def _pairs() -> list[bytes]:
     full = b"r 2 250/250(0) 6 12:00:00 01/01/2020\nr.dat 16 100(10)/mV 16 0 -6 65530 0 I\nr.dat 16 200/uV 16 0 -5 0 0 V5\n#Dx: 1\n"
     twice = b"r 2 250 3\nr.dat 16x2 100 12 0 0 0 0 I\nr.dat 16x2:1+0 .5e1(-3)/uV 12 0 0 0 0 II\n"
     pairs = [
-        *(joined(header_of(packing), bytes(range(40))) for packing in ("8", "16", "24", "80", "160", "212", "310", "311")),
+        *(
+            joined(header_of(packing), bytes(range(40)))
+            for packing in ("8", "16", "24", "80", "160", "212", "310", "311")
+        ),
         joined(full, steps),
         joined(twice, steps),
         joined(b"r 1\nr.dat 32 1/nV 32 0 0 0 0 I\n", bytes(range(1, 13))),
@@ -75,7 +83,11 @@ def _as_wfdb(record: Record, header: bytes, signal: bytes) -> None:
     except Exception:  # noqa: BLE001 (what wfdb cannot read it cannot be asked about)
         return
     names = [name.strip() for name in theirs.sig_name or () if name]
-    if not plain or len(names) != theirs.n_sig or any(not gain > 0 or not 1e-30 < gain < 1e30 for gain in theirs.adc_gain):
+    if (
+        not plain
+        or len(names) != theirs.n_sig
+        or any(not gain > 0 or not 1e-30 < gain < 1e30 for gain in theirs.adc_gain)
+    ):
         return
     scales = {"mV": 1.0, "uV": 1e-3, "V": 1e3, "nV": 1e-6}
     for name, ours in zip(record.leads, record.signal, strict=True):
@@ -113,14 +125,20 @@ def array_of(values: np.ndarray, version: tuple[int, int] | None = None) -> byte
     return file.getvalue()
 
 
-def edf_of(channels: Sequence[tuple[str, str, int]] = (("ECG I", "uV", 4), ("ECG II", "mV", 4)), records: int = 2, plus: str = "") -> bytes:
+def edf_of(
+    channels: Sequence[tuple[str, str, int]] = (("ECG I", "uV", 4), ("ECG II", "mV", 4)),
+    records: int = 2,
+    plus: str = "",
+) -> bytes:
     """Build an EDF file of (label, unit, samples a record) by its specification."""
     count = len(channels)
     fixed = ("0", "X", "X", "01.01.20", "00.00.00", 256 * (count + 1), plus, records, 1, count)
     rows = [
         *((label, "", unit, -5000, 5000, -1000, 1000, "", samples, "") for label, unit, samples in channels),
     ]
-    head = "".join(str(value).ljust(width) for value, width in zip(fixed, (8, 80, 80, 8, 8, 8, 44, 8, 8, 4), strict=True))
+    head = "".join(
+        str(value).ljust(width) for value, width in zip(fixed, (8, 80, 80, 8, 8, 8, 44, 8, 8, 4), strict=True)
+    )
     widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
     head += "".join(str(row[place]).ljust(width) for place, width in enumerate(widths) for row in rows)
     samples = np.arange(records * sum(samples for *_, samples in channels), dtype="<i2")

@@ -51,8 +51,7 @@ def answered(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> b
     try:
         upload = uploads.read(now(uploads.receive(request(headers, query, body), LIMITS)), LIMITS)
     except RefusalError as refusal:
-        assert 400 <= refusal.status < 500, refusal.status
-        json.dumps(refusal.told(), ensure_ascii=False).encode()
+        _is_answered(refusal)
         raise
     record = upload.record
     assert record.signal.shape[0] <= LIMITS.leads
@@ -60,6 +59,11 @@ def answered(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> b
     json.dumps([record.record, *record.leads], ensure_ascii=False).encode()
     prepared(record, dict(upload.renamed))
     return True
+
+
+def _is_answered(refusal: RefusalError) -> None:
+    assert 400 <= refusal.status < 500, refusal.status
+    assert json.dumps(refusal.told(), ensure_ascii=False).encode()
 
 
 def prepared(record: Record, renamed: dict[str, str]) -> None:
@@ -130,8 +134,16 @@ def forms() -> list[bytes]:
 
 
 def bodies() -> list[bytes]:
-    told = {"fs": 100, "leads": ["I"], "samples": [np.round(np.sin(np.arange(90) / 5), 3).tolist()], "units": "mV", "record": "r"}
-    return [json.dumps(one).encode() for one in (told, told | {"lead": {"I": "I"}}, told | {"samples": [[1, None, 2e300]]})]
+    told = {
+        "fs": 100,
+        "leads": ["I"],
+        "samples": [np.round(np.sin(np.arange(90) / 5), 3).tolist()],
+        "units": "mV",
+        "record": "r",
+    }
+    return [
+        json.dumps(one).encode() for one in (told, told | {"lead": {"I": "I"}}, told | {"samples": [[1, None, 2e300]]})
+    ]
 
 
 WAVE = np.sin(np.arange(200) / 5).astype("<f4").tobytes()

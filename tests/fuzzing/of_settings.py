@@ -19,7 +19,17 @@ from pqrst import arrays, artifact, catalog, ledger, params, parsing, prediction
 from pqrst.contracts import contract_of
 
 ROOT = Path(__file__).parents[2]
-RUNS = ("simple_cnn", "coupled_loss", "context", "attention", "attention_leaky", "incepse", "resu_dense", "heartbeat_rows", "beats")
+RUNS = (
+    "simple_cnn",
+    "coupled_loss",
+    "context",
+    "attention",
+    "attention_leaky",
+    "incepse",
+    "resu_dense",
+    "heartbeat_rows",
+    "beats",
+)
 ODD: tuple[Any, ...] = (None, True, False, 0, -1, 1, 2**63, 10**400, 1e300, -0.5, "", "auto", "../x", "a\n", "1e-5", "nan", [], [1], [[]],
                         {}, {"a": 1}, {1: 2}, "part", ["x", "x"], "\x00", "é" * 50)  # fmt: skip
 
@@ -35,7 +45,7 @@ REMEMBERED = (
 @cache
 def shipped() -> Mapping[str, Any]:
     """Give params.yaml with as many runs as its paths through the resolver need."""
-    given = yaml.load((ROOT / "params.yaml").read_text(), yaml.CSafeLoader)  # noqa: S506 (the safe loader, in C)
+    given = yaml.load((ROOT / "params.yaml").read_text(), yaml.CSafeLoader)
     given["runs"] = {name: given["runs"][name] for name in RUNS}
     given["tables"] = ["attention"]
     return given
