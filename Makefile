@@ -34,7 +34,7 @@ test: setup
 test-fast: setup
 	pytest -m "not slow"
 
-# kept out of the extra test: it is a wheel for few systems, and the ordinary suite tries the same targets without it
+# kept out of the extra `test`: needed by hand only, and the ordinary suite tries the same targets without it
 ATHERIS := atheris==3.0.0
 SECONDS ?= 60
 
