@@ -138,7 +138,7 @@ def test_a_recorded_result_is_read(tmp_path):
         (b"\xff", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (b"[]", "is no recorded result"),
-        (b"{}", "1.json: seed must be int"),
+        (b"{}", "1.json: scores must be a mapping"),
         ({"scores": {"accuracy": "high"}}, "1.json: scores.accuracy must be"),
         ({"scores": {"accuracy": float("nan")}}, "1.json: scores.accuracy must be"),
         ({"confusion": [[1, 2]]}, "its counts are not those of 2 classes"),

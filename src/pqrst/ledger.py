@@ -16,7 +16,7 @@ from pqrst.parsing import Between, convert
 
 # what tables take of a result -> its type, and whether it is always there
 FIELDS: Mapping[str, tuple[Any, bool]] = {
-    "seed": (int, True),
+    "seed": (int, False),
     "scores": (dict[str, float | None], True),
     "provenance": (dict[str, Any], True),
     "classes": (tuple[str, ...], False),
