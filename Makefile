@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast check format bench bench-slow load crash determinism audit clean
+.PHONY: help setup repro tables test test-fast fuzz check format bench bench-slow load crash determinism audit clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
+	@echo "make fuzz       every reader under a coverage-guided fuzzer, SECONDS=60 each (ONLY=wfdb,csv for some)"
 	@echo "make check      lint and type-check"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make crash      kill stages and fail their disk, and run them again (make determinism: build under other circumstances)"
@@ -35,6 +36,14 @@ test: setup
 
 test-fast: setup
 	pytest -m "not slow"
+
+# kept out of the extra `test`: needed by hand only, and the ordinary suite tries the same targets without it
+ATHERIS := atheris==3.0.0
+SECONDS ?= 60
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(ATHERIS)
+	python tests/fuzzing/run.py --seconds $(SECONDS) --only "$(ONLY)"
 
 check: setup
 	ruff check src stages tests benchmarks

@@ -268,3 +268,15 @@ def test_a_recording_that_cannot_be_read_is_given_as_its_fault():
     assert or_fault(read, "b", error=fault) is fault
     with pytest.raises(OSError, match="the disk"):
         or_fault(read, "b", error=OSError("the disk"))
+
+
+@pytest.mark.parametrize("name", ["x.npy", "y.npy"])
+@pytest.mark.parametrize(
+    "head", ["{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}", "{'descr': (", "0x", "(" * 90]
+)
+def test_a_header_of_an_array_that_cannot_be_is_one_line(tmp_path, name, head):
+    """More numbers than the file holds, and what Python's parser says of no text that is one."""
+    file = write(tmp_path / "toy") / name
+    file.write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + head.encode().ljust(117) + b"\n")
+    with pytest.raises(DataError, match=r"is not whole .*; build it anew with `dvc repro`$"):
+        read(tmp_path / "toy")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import toys
 from pqrst import artifact, contracts
 from pqrst.arrays import digest
 from pqrst.errors import DataError, PqrstError
@@ -212,3 +213,13 @@ def test_a_contract_that_breaks_its_form_is_refused(saved, values, line):
     """Say in one line which key is too many, missing, or of the wrong type."""
     sealed(saved, **values)
     assert line in refused(saved)
+
+
+@pytest.mark.parametrize("widths", [[10**10], [2**62]])
+def test_a_network_that_cannot_be_built_is_one_line(tmp_path, widths):
+    """Settings of a tampered contract that fit no layer, or no memory."""
+    contract = replace(toys.CONTRACT, model="simple_cnn", model_settings={"widths": widths, "kernel": 3})
+    artifact.save(tmp_path / "seed-1", contract, {artifact.WEIGHTS: b""}, [])
+    with pytest.raises(PqrstError) as caught:
+        artifact.load(tmp_path / "seed-1")
+    assert str(caught.value).endswith("train the run anew")

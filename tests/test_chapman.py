@@ -551,3 +551,14 @@ def test_real_recordings_are_packed(recordings, tmp_path):
         (r.record, r.label, r.signal.tolist()) for r in plain
     ]
     assert len(plain) == 17
+
+
+def test_rows_of_one_cell_more_than_names_are_told(tmp_path):
+    """With names above them pandas would take the first lead away and call each other lead by its neighbour's name."""
+    write_own(tmp_path, ("MUSE_1", "SB"))
+    names, rows = ",".join(LEADS), pd.DataFrame(STEPS.T).to_csv(header=False, index=False)
+    file = tmp_path / "ECGDataDenoised/MUSE_1.csv"
+    file.write_text(f"{names}\n{rows}")
+    assert isinstance(read(tmp_path)[0], Record)
+    file.write_text(f"{names}\n" + rows.replace("\n", ",\n"))
+    assert "has 5000 rows of 13, not 5000 of 12" in str(read(tmp_path)[0])

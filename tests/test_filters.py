@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, filtfilt
 
+from pqrst import filters
 from pqrst.errors import SettingsError
 from pqrst.filters import band_pass, resampled
 from pqrst.params import BandPass
@@ -66,3 +67,10 @@ def test_a_band_that_is_none_is_one_line(low, high, order):
     """Edges must rise from above zero, and the order is small."""
     with pytest.raises(SettingsError, match=r"a band-pass needs|filter.order must be between 1 and 10"):
         parse(BandPass, {"low": low, "high": high, "order": order}, "filter")
+
+
+def test_no_more_designs_are_kept_than_are_used():
+    """A server that meets a new rate with every request does not grow."""
+    for place in range(200):
+        band_pass(np.zeros((1, 100)), 200.0 + place / 7, (1.0, 40.0), 2)
+    assert filters._sections.cache_info().currsize <= 64

@@ -17,7 +17,7 @@ COMPONENTS, STAGE = 5, 17
 FLOORS = {
     0: "disk errors pqrst",
     1: "cards console listings parsing schemas",
-    2: "arrays catalog challenge convergence intervals label_scores operating processes optimizers published seals transport treatment weights",
+    2: "annotations arrays catalog challenge convergence intervals label_scores operating processes optimizers published seals transport treatment weights",
     3: "scored filters decisions downloads faults features labels reached splits scores standardisation trees workers",
     4: "label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),
@@ -62,7 +62,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     "edfio": {"recordings"},
     "torchmetrics": {"evaluation"},
     "safetensors": {"training", "artifact", "weights"},
-    "wfdb": {"datasets", "made_up", "recordings"},
+    "wfdb": {"annotations", "datasets", "made_up", "recordings"},
     "h5py": {"datasets", "made_up"},
     "monai": {"models/vit"},
     "einops": {"models/vit"},

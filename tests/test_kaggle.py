@@ -337,3 +337,27 @@ def test_an_empty_or_missing_file_is_named(raw):
         f"record {TRAIN}: it holds no row; fetch the file again",
         f"record {TEST}: it is missing; fetch it again",
     ]
+
+
+def test_an_archive_that_unpacks_without_end_is_left(tmp_path, monkeypatch):
+    """No more is unpacked than the larger file has; what was begun is gone, and the archive's sum gives it away."""
+    monkeypatch.setattr(_kaggle, "LARGEST", 1000)
+    file = tmp_path / TRAIN
+    for size, plain in ((1000, True), (1001, False), (10**6, False)):
+        content = zipped(bytes(size), TRAIN)
+        file.write_bytes(content)
+        _kaggle._unpack(file)
+        assert file.read_bytes() == (bytes(size) if plain else content)
+    assert [one.name for one in tmp_path.iterdir()] == [TRAIN]
+
+
+@pytest.mark.parametrize("place", range(0, 150, 3))
+@pytest.mark.parametrize("byte", [0, 8, 33, 255])
+def test_a_damaged_archive_is_left_as_it_is(tmp_path, place, byte):
+    """Whatever byte of its directory is another, unpacking ends without an exception and leaves one file."""
+    content = bytearray(zipped(CONTENT[TRAIN], TRAIN))
+    content[place % len(content)] = byte
+    (tmp_path / TRAIN).write_bytes(content)
+    _kaggle._unpack(tmp_path / TRAIN)
+    assert [one.name for one in tmp_path.iterdir()] == [TRAIN]
+    assert (tmp_path / TRAIN).read_bytes() in (bytes(content), CONTENT[TRAIN])

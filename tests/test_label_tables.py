@@ -91,6 +91,11 @@ def test_cells_are_freed_of_blanks():
         (b"id,code\n", "names no recording"),
         (b"id,code\na,1\na,2\n", "one of them twice"),
         (b"id,code\n,1\n", "names no recording"),
+        (
+            b"id,code\na,1,\nb,2,\n",
+            "has rows of more cells than its first line has names; take the commas at their ends away",
+        ),
+        (b"id,code\na,1,9\nb,2,8\n", "has rows of more cells than its first line has names"),
     ],
 )
 def test_a_table_that_is_none_is_told(content, words):

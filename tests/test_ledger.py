@@ -9,7 +9,7 @@ import pytest
 
 from pqrst import ledger, scored
 from pqrst.arrays import write_json
-from pqrst.errors import DataError
+from pqrst.errors import DataError, PqrstError
 
 SAID = np.array([0, 0, 4, 1, 0], np.int16)
 SCORES = {"accuracy": 0.9, "f1_macro": 0.8}
@@ -119,3 +119,44 @@ def test_one_made_up_value_keeps_the_others_out(tmp_path):
     with pytest.raises(DataError):
         ledger.record(tmp_path / "scores", "alpha", tmp_path / "paper")
     assert not (tmp_path / "paper").exists()
+
+
+RESULT = {
+    "seed": 1, "scores": SCORES, "provenance": {"synthetic": False}, "classes": ["a", "b"], "confusion": [[3, 1], [1, 3]],
+    "by_patient": {"p": "2 0 0 1"}, "parameters": 9,
+}  # fmt: skip
+
+
+def test_a_recorded_result_is_read(tmp_path):
+    """As it was written."""
+    write_json(tmp_path / "run" / "1.json", RESULT)
+    assert ledger.read(tmp_path, "run") == [RESULT]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "is not JSON"),
+        (b"<<<<<<< HEAD", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "is no recorded result"),
+        (b"{}", "1.json: scores must be a mapping"),
+        ({"scores": {"accuracy": "high"}}, "1.json: scores.accuracy must be"),
+        ({"scores": {"accuracy": float("nan")}}, "1.json: scores.accuracy must be"),
+        ({"confusion": [[1, 2]]}, "its counts are not those of 2 classes"),
+        ({"confusion": [[1, 2], [3, -4]]}, "1.json: confusion must be"),
+        ({"by_patient": {"p": "1 2 3"}}, "its counts are not those of 2 classes"),
+        ({"by_patient": {"p": "1 2 3 x"}}, "its counts are not those of 2 classes"),
+        ({"provenance": None}, "1.json: provenance must be a mapping"),
+    ],
+)
+def test_a_damaged_result_is_one_line(tmp_path, content, said):
+    """Torn, merged by halves, of other types, with counts of other classes: it names its file."""
+    (tmp_path / "run").mkdir()
+    text = content if isinstance(content, bytes) else json.dumps(RESULT | content).encode()
+    (tmp_path / "run" / "1.json").write_bytes(text)
+    with pytest.raises(PqrstError) as caught:
+        ledger.read(tmp_path, "run")
+    assert said in str(caught.value)
+    assert str(tmp_path / "run" / "1.json") in str(caught.value)

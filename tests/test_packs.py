@@ -392,3 +392,11 @@ def test_recordings_are_packed_by_the_thousand():
         "georgia/001": 2000, "georgia/002": 2000, "georgia/003": 2, "georgia/g1/001": 2,
     }  # fmt: skip
     assert groups["georgia/003"] == ["georgia/E02000.hea", "georgia/E02000.mat"]
+
+
+def test_an_archive_of_packed_files_is_refused(tmp_path):
+    """A few bytes that unpack to gigabytes are no archive of recordings; this project stores them as they are."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dat", bytes(10**6))
+    with pytest.raises(DataError, match=r"a\.zip holds packed files, where they belong as they are; download"):
+        packs.open_all(tmp_path)

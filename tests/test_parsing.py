@@ -1,5 +1,6 @@
 """The strict parser: what it takes, and the exact line that it answers to each mistake."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pqrst.errors import SettingsError
-from pqrst.parsing import Between, convert, describe, nearest, number, parse
+from pqrst.parsing import Between, convert, describe, nearest, number, parse, read
 
 
 @dataclass(frozen=True)
@@ -248,3 +249,55 @@ def test_nearest_suggests_a_name_or_lists_them(name, names, expected):
 def test_describe_names_a_type_in_plain_words(hint, expected):
     """Name what a setting must be as a user would."""
     assert describe(hint) == expected
+
+
+BOMB = "\n".join(["a0: &a0 [x, x]", *(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 20))])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: \xff\n", "is not YAML in UTF-8"),
+        (b"a: 2001-99-99\n", "is not YAML in UTF-8"),
+        (b"a: [1\n", "is not YAML: "),
+        (b"[" * 5000, "is nested too deep"),
+        (b"- 1\n", "must be a mapping of settings, got [1]"),
+        (b"", "must be a mapping of settings, got None"),
+        (b"a: &a [*a]\n", "refers to a value from inside itself"),
+        (BOMB.encode(), "holds more than 100000 values, references written out"),
+        (b"a: 1\n" * 300_000, "is larger than 1048576 bytes"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_one_line(tmp_path, content, said):
+    """Of another encoding, with a date that is none, torn, too deep, without end, too large, not there."""
+    if content is not None:
+        (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape(f"p.yaml {said}")) as caught:
+        read(tmp_path / "p.yaml", "p.yaml")
+    assert str(caught.value).isprintable()
+
+
+def test_references_within_reason_are_read(tmp_path):
+    """A list that two settings share is theirs both."""
+    (tmp_path / "p.yaml").write_text("a: &x [1, 2]\nb: *x\n")
+    assert read(tmp_path / "p.yaml", "p.yaml") == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**6, list(range(10**6)), [[[[[[[["x"]]]]]]]], 16**9000, {"k" * 10**5: 1}, {16**9000: 1}],
+    ids=range(6),
+)
+def test_a_value_is_shown_in_short(value):
+    """A megabyte, a number that Python will not write, a key of pages."""
+    for wrong in (
+        [value],
+        {"count": [value]},
+        {"count": 1, "mode": value},
+        {"count": 1, "perhaps": [value]},
+        {"count": 1, "x" * 10**5: 1},
+    ):
+        with pytest.raises(SettingsError) as caught:
+            parse(Outer, wrong, "p")
+        assert len(str(caught.value)) < 700

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pqrst.arrays import Marks, Record
+from pqrst.errors import RecordError
 from pqrst.params import BandPass, Window
 from pqrst.preparation import at_rate, in_steps, prepared
 
@@ -60,3 +61,19 @@ def test_steps_stop_at_sixteen_bits():
     found = in_steps(x, np.array([1000.0, 10.0]), np.array([0.0, 1.0]))
     assert found.tolist() == [[[500, 32767], [-2, -999]]]
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("have", "samples", "want"), [(1.0, 3_000_000, 360.0), (100_000.0, 10, 40.0), (1.0, 10, 2000.0)]
+)
+def test_rates_too_far_apart_are_refused(have, samples, want):
+    """Hours at 1 Hz would be gigabytes at 360 Hz, and no ratio of whole numbers below a thousand is 1 to 2,500."""
+    record = Record("r", "", np.zeros((1, samples), np.float32), have, ("I",))
+    with pytest.raises(RecordError, match=r"its 1(00000)? Hz are too far from \d+ Hz; give another recording"):
+        at_rate(record, want)
+
+
+def test_a_short_recording_may_grow():
+    """A second at 1 Hz less is no danger."""
+    record = Record("r", "", np.zeros((1, 9), np.float32), 10.0, ("I",))
+    assert at_rate(record, 1000.0).signal.shape == (1, 900)

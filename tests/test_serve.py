@@ -225,6 +225,25 @@ def test_bodies_that_are_nothing_are_told(client, body, kind, status, said):
     assert said in reason(client.post("/predict", content=body, headers={"content-type": kind}), status)
 
 
+@pytest.mark.parametrize("declared", ["9" * 5000, "9" * 19, "2000001"])
+def test_a_length_without_end_is_too_large(client, declared):
+    """A number of more digits than Python reads is refused like any other that is too large."""
+    kind = {"content-type": "application/json", "content-length": declared}
+    assert "larger than the 2 MB" in reason(client.post("/predict", content=b"{}", headers=kind), 413)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"record": "\ud800"}, 200), ({"leads": ["\ud800"]}, 400), ({"leads": ["M" * 99]}, 400), ({"\x7f": 1}, 422)],
+)
+def test_names_that_cannot_be_shown_are_no_failure(client, change, status):
+    """Half a letter as a name, or a name of a page, is shown otherwise or refused."""
+    answer = client.post(
+        "/predict", content=json.dumps(GOOD | change).encode(), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == status, answer.text
+
+
 def test_names_that_are_no_text_are_told(client):
     """A file name in bytes of no known writing is refused, or read as some name, without a failure."""
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xff\xfe.zip"\r\n\r\nPK\r\n--x--\r\n'

@@ -166,14 +166,14 @@ def test_gaps_are_told_and_become_0(tmp_path):
         ({"AHA_Code": "999"}, "metadata.csv says code '999' of it, none of the 31"),
         ({"AHA_Code": ""}, "says code '' of it"),
         ({"Patient_ID": ""}, "names no patient of it"),
-        ({"N": "6"}, "its array ecg is (12, 5), not 12 x 6 as metadata.csv says"),
+        ({"N": "6"}, "its array ecg is (12, 5), not numbers of 12 x 6 as metadata.csv says"),
         ({"N": "x"}, "says 'x' samples of it"),
         ({"N": "0"}, "says '0' samples of it"),
         ({"N": "9999999"}, "says '9999999' samples of it"),
-        ({"samples": RAMP.T}, "its array ecg is (5, 12), not 12 x 5"),
+        ({"samples": RAMP.T}, "its array ecg is (5, 12), not numbers of 12 x 5"),
         ({"samples": 1000 * np.random.default_rng(0).normal(0, 1, (12, 5))}, "its unit is another"),
-        ({"samples": np.full((12, 5), "a", dtype="S1")}, "not numbers of 12 leads"),
-        ({"samples": 5.0}, "its array ecg is (), not 12 x 5"),
+        ({"samples": np.full((12, 5), "a", dtype="S1")}, "not numbers of 12 x 5"),
+        ({"samples": 5.0}, "its array ecg is (), not numbers of 12 x 5"),
     ],
 )
 def test_a_row_that_does_not_fit_is_told(tmp_path, changed, words):
@@ -330,3 +330,19 @@ def test_no_host_is_asked(tmp_path):
         "profiles.<profile>.source",
     ):
         assert words in told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"data": np.zeros((12, 5)), "chunks": (12, 10**6), "maxshape": (12, None), "compression": "gzip"},
+        {"shape": (12, 5), "dtype": "S1000000"},
+    ],
+)
+def test_what_would_unpack_to_far_more_is_refused_unread(tmp_path, options):
+    """A chunk of a million samples around five, or cells of a megabyte, in a file of some kilobytes."""
+    write(tmp_path, "1")
+    with h5py.File(tmp_path / "records/A00001.h5", "w") as file:
+        file.create_dataset("ecg", **options)
+    assert (tmp_path / "records/A00001.h5").stat().st_size < 10**5
+    assert "its array ecg is (12, 5), not numbers of 12 x 5" in str(read(tmp_path)[0])

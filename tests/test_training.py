@@ -1,6 +1,7 @@
 """One training: it learns, repeats to the bit, follows its schedule, stops in time, and survives being killed."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -581,3 +583,24 @@ def child(folder, optimizer, scheduler):
 
 if __name__ == "__main__":
     child(*sys.argv[1:])
+
+
+@pytest.mark.parametrize("damage", ["network", "best", "moments", "state", "header"])
+def test_a_checkpoint_that_does_not_fit_changes_nothing(tmp_path, damage):
+    """Train anew from the seed to the same bits, whichever part of the file cannot be taken."""
+    whole = fit(tmp_path / "whole", epochs=2)
+    fit(tmp_path / "kept", epochs=1)
+    file = tmp_path / "kept" / "kept.safetensors"
+    tensors, words = training._read(file)
+    if damage == "network":
+        tensors.pop("model/1.weight")
+    elif damage == "best":
+        tensors["best/1.weight"] = torch.zeros(1)
+    elif damage == "moments":
+        tensors["optimizer/99/exp_avg"] = torch.zeros(1)
+    elif damage == "state":
+        words["state"]["more"] = 1
+    save_file(tensors, file, {"words": json.dumps(words)})
+    if damage == "header":
+        file.write_bytes(b"\xff" * 16 + file.read_bytes()[16:])
+    assert same(fit(tmp_path / "kept", epochs=2), whole)

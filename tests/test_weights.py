@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,14 @@ def test_efficientnet_b0_takes_torchvisions_weights(tmp_path):
     nine = efficientnet_b0.build((3, 224, 224), 9, efficientnet_b0.Params())
     found = weights.load(nine, save(state, tmp_path / "efficientnet_b0.pth"))
     assert (len(found.fitted), found.fresh) == (358, ("classifier.1.weight", "classifier.1.bias"))
+
+
+def test_a_file_of_torch_with_one_changed_byte_is_taken_or_refused(tmp_path):
+    """Torch's reader of the older form raises whatever comes of a byte, an assertion among it; here it is one line."""
+    model, file = nn.Linear(3, 2), tmp_path / "w.pth"
+    torch.save(model.state_dict(), file, _use_new_zipfile_serialization=False)
+    content = file.read_bytes()
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with suppress(DataError):
+            weights.load(model, file)

@@ -302,7 +302,7 @@ def read_meta(folder: Path) -> Meta:
         given = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{folder} holds no meta.json; build it with `dvc repro`") from None
-    except ValueError:
+    except (ValueError, RecursionError, OSError):
         raise DataError(f"{folder}/meta.json is not JSON; build it anew with `dvc repro`") from None
     schemas.check(given, f"{folder}/meta.json", SCHEMA, SCHEMA, "build it anew with `dvc repro`")
     try:
@@ -319,10 +319,10 @@ def read(folder: Path) -> Bundle:
     # names and memberships stay text even where all of them are digits
     columns: defaultdict[str, Any] = defaultdict(lambda: str, {"start": np.int64})
     try:
-        x, y = np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy")
-        side = np.load(folder / "side.npy") if meta.side else None
+        x, y = _mapped(folder / "x.npy"), np.array(_mapped(folder / "y.npy"))
+        side = np.array(_mapped(folder / "side.npy")) if meta.side else None
         rows = pd.read_csv(folder / "rows.csv", dtype=columns, keep_default_na=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 (what numpy raises on a damaged header has no common parent)
         reason = " ".join(str(error).split())[:100]
         raise DataError(f"{folder} is not whole ({reason}); build it anew with `dvc repro`") from None
     if x.shape != (meta.rows, *meta.shape) or not len(x) == len(y) == len(rows):
@@ -350,6 +350,11 @@ def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
                     f"{x.filename} ends before row {rows[begin] + held // size}; build it anew with `dvc repro`"
                 )
     return out
+
+
+def _mapped(file: Path) -> np.ndarray:
+    """Map an array, so that a header which declares more than the file holds takes no memory."""
+    return np.lib.format.open_memmap(file, mode="r")
 
 
 def digest(folder: Path) -> str:

@@ -79,7 +79,11 @@ def load(folder: Path, device: str = "cpu", pin: str = "") -> Predictor:
         file = folder / estimators.ESTIMATOR
         return estimators.load(_learned(file, contract), contract, file)
     shape, fs = contract.crop.shape(contract.input.shape), contract.input.fs
-    model = networks.build(contract, shape, len(contract.classes), fs, f"{folder}/contract.json: ")
+    try:
+        model = networks.build(contract, shape, len(contract.classes), fs, f"{folder}/contract.json: ")
+    except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError) as error:  # shapes that fit no layer
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{folder}/contract.json describes no network ({reason}); train the run anew") from None
     _fill(model, _learned(folder / WEIGHTS, contract), folder / WEIGHTS)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return NetworkPredictor(contract, model.eval())

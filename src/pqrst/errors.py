@@ -8,9 +8,20 @@ PqrstError
 └── LeakError       a split that breaks its own promise
 """
 
+LONGEST_LINE = 1000  # characters of what is said; it may quote a file
+
+
+def line(said: str) -> str:
+    """Give a text as one line that a terminal and an answer can show, whatever bytes of a file stand in it."""
+    cut = said if len(said) <= LONGEST_LINE else f"{said[: LONGEST_LINE // 2]} ... {said[-LONGEST_LINE // 3 :]}"
+    return cut if cut.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in cut)
+
 
 class PqrstError(Exception):
     """Say in one line what is wrong, where, and what to do next."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(line(said))
 
 
 class SettingsError(PqrstError):
@@ -26,7 +37,7 @@ class RecordError(PqrstError):
 
     def __init__(self, record: str, fault: str) -> None:
         super().__init__(f"record {record}: {fault}")
-        self.record, self.fault = record, fault
+        self.record, self.fault = line(record), line(fault)
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.record, self.fault)

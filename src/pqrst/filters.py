@@ -1,7 +1,7 @@
 """Filters of whole recordings, applied before they are cut."""
 
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def band_pass(signal: np.ndarray, fs: float, band: tuple[float, float], order: i
     return np.asarray(made, np.float32)
 
 
-@cache  # to design it takes longer than to filter ten seconds
+@lru_cache(64)  # to design it takes longer than to filter ten seconds
 def _sections(fs: float, band: tuple[float, float], order: int) -> np.ndarray:
     from scipy.signal import butter  # noqa: PLC0415 (likewise)
 

@@ -1,15 +1,32 @@
 """Results of real runs, kept in git: no stage writes them, the tables read them."""
 
 import base64
+import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from pqrst import scored
 from pqrst.arrays import write_json
 from pqrst.errors import DataError
+from pqrst.parsing import Between, convert
+
+# what tables take of a result -> its type, and whether it is always there
+FIELDS: Mapping[str, tuple[Any, bool]] = {
+    "seed": (int, False),
+    "scores": (dict[str, float | None], True),
+    "provenance": (dict[str, Any], True),
+    "classes": (tuple[str, ...], False),
+    "parameters": (int | None, False),
+    "confusion": (tuple[tuple[Annotated[int, Between(0, 2**53)], ...], ...] | None, False),
+    "by_patient": (dict[str, str] | None, False),
+    "course": (dict[str, tuple[float, ...]] | None, False),
+    "intervals": (dict[str, dict[str, Any] | None] | None, False),
+}
+WHOLE = re.compile(r"\d{1,15}", re.ASCII)
 
 
 def record(scores: Path, run: str, ledger: Path) -> list[Path]:
@@ -32,7 +49,21 @@ def record(scores: Path, run: str, ledger: Path) -> list[Path]:
 
 def read(ledger: Path, run: str, value: str = "") -> list[dict[str, Any]]:
     """Give the recorded results of a run, or of one value that it is made over, one a seed."""
-    return [scored.read(file, scored.OLDEST) for file in sorted((ledger / run / value).glob("*.json"))]
+    return [_read(file) for file in sorted((ledger / run / value).glob("*.json"))]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read one result, and hold what tables take of it to its types: git merges and editors reach these files too."""
+    given = scored.read(file, scored.OLDEST)
+    for key, (kind, needed) in FIELDS.items():
+        if key in given or needed:
+            convert(kind, given.get(key), f"{file}: {key}")
+    size, counts = len(given.get("classes", ())), [text.split() for text in (given.get("by_patient") or {}).values()]
+    matrix = given.get("confusion") or []
+    square = not matrix or [len(row) for row in matrix] == [size] * size
+    if not square or any(len(cells) != size**2 or not all(map(WHOLE.fullmatch, cells)) for cells in counts):
+        raise DataError(f"{file}: its counts are not those of {size} classes; take it from git again")
+    return given
 
 
 def pack(predicted: np.ndarray) -> str:

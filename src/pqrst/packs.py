@@ -233,6 +233,9 @@ class Pack:
             self.archive = zipfile.ZipFile(file)
         except DAMAGED:
             raise DataError(f"{file} is no whole archive; {AGAIN}") from None
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in self.archive.infolist()):
+            self.archive.close()
+            raise DataError(f"{file} holds packed files, where they belong as they are; {AGAIN}")
         self.names = frozenset(n for n in self.archive.namelist() if n != SUMS and not n.endswith("/"))
 
     def read(self, name: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pqrst import catalog, published
 from pqrst.errors import SettingsError
-from pqrst.parsing import Between, convert, nearest, parse, read
+from pqrst.parsing import Between, convert, named, nearest, parse, read, shown
 from pqrst.quality import Policy, Quality
 
 AUTO = "auto"
@@ -275,7 +275,9 @@ def load(path: Path) -> Settings:
     given = read(path, str(path))
     for key in given:
         if key not in {f.name for f in fields(Settings)}:
-            raise SettingsError(f"{key} is not a setting; {nearest(str(key), [f.name for f in fields(Settings)])}")
+            raise SettingsError(
+                f"{named(key)} is not a setting; {nearest(named(key), [f.name for f in fields(Settings)])}"
+            )
     values: dict[str, Any] = {}
     for one in fields(Settings):
         if one.name not in given:
@@ -376,7 +378,7 @@ def _check_splits(name: str, data: Dataset) -> None:
 def known(name: Any, entries: Mapping[str, Any], path: str) -> None:
     """Refuse a name that points nowhere."""
     if not isinstance(name, str) or name not in entries:
-        raise SettingsError(f"{path}: there is no {name!r}; {nearest(str(name), list(entries))}")
+        raise SettingsError(f"{path}: there is no {shown(name)}; {nearest(named(name), list(entries))}")
 
 
 def component(which: tuple[str, str], given: Any, path: str) -> Any:

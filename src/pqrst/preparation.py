@@ -9,6 +9,8 @@ from pqrst.errors import RecordError
 from pqrst.filters import band_pass, resampled, settles
 from pqrst.params import BandPass, Window
 
+# between two rates; numbers that resampling may make of one, of a recording that is not short; and numbers that it may make of any
+MOST_RATIO, MOST_GROWTH, SURELY = 1000.0, 8, 2**24
 FLAT = 1e-8  # added to a deviation, so that a flat lead becomes zero
 
 
@@ -54,6 +56,9 @@ def at_rate(record: Record, fs: float) -> Record:
     """Bring a recording to another rate; at the same rate its samples stay as they are."""
     if record.fs == fs:
         return record
+    most = max(MOST_GROWTH * record.signal.size, SURELY)
+    if not fs / MOST_RATIO <= record.fs <= fs * MOST_RATIO or record.signal.size * (fs / record.fs) > most:
+        raise RecordError(record.record, f"its {record.fs:g} Hz are too far from {fs:g} Hz; give another recording")
     return replace(record, signal=resampled(record.in_units(), record.fs, fs), fs=fs, gain=None, zero=None)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pqrst.errors import SettingsError
-from pqrst.parsing import nearest, parse, read
+from pqrst.parsing import named, nearest, parse, read, shown
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def load(root: Path, family: str) -> dict[str, Table]:
         raise SettingsError(f"tables: there is no file {path_of(family)}; {nearest(path_of(family), beside)}")
     given = read(file, path_of(family))
     return {
-        str(name): parse(Table, _by_score(one, f"{path_of(family)}: {name}"), f"{path_of(family)}: {name}")
+        named(name): parse(
+            Table, _by_score(one, f"{path_of(family)}: {named(name)}"), f"{path_of(family)}: {named(name)}"
+        )
         for name, one in given.items()
     }
 
@@ -67,7 +69,7 @@ def _named(row: Any, columns: Sequence[str], path: str) -> Any:
         return row
     cells = row["published"]
     if not isinstance(cells, list) or len(cells) != len(columns):
-        told = f"{len(cells)} cells" if isinstance(cells, list) else repr(cells)
+        told = f"{len(cells)} cells" if isinstance(cells, list) else shown(cells)
         raise SettingsError(
             f"{path}.published must be a list of {len(columns)} cells, one a score ({', '.join(columns)}), got {told}"
         )

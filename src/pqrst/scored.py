@@ -16,7 +16,7 @@ def read(file: Path, oldest: int = SCHEMA) -> dict[str, Any]:
     anew = "evaluate the run anew with `dvc repro`"
     try:
         given = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} is not JSON ({error}); {anew}") from None
     if schemas.check(given, str(file), SCHEMA, oldest, anew, unmarked=1) >= GATED and "gate" not in given:
         raise DataError(f"{file} does not say what the leak gate found; {anew}")

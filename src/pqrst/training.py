@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import lr_scheduler
@@ -19,7 +19,7 @@ from torch.optim import lr_scheduler
 from pqrst import convergence, schemas, scores
 from pqrst.console import log, progress
 from pqrst.decisions import probabilities
-from pqrst.errors import DataError, SettingsError
+from pqrst.errors import DataError, SettingsError, line
 from pqrst.inference import Crop, Inputs, logits, precision
 from pqrst.loaders import batches, cropped, visiting_order
 from pqrst.optimizers import eager
@@ -294,17 +294,26 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
 def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> State:
     if not file.exists():
         return State()
+    fresh = learner.optimizer.state_dict(), dict(learner.scheduler.state_dict())
     try:
         tensors, words = _read(file)
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:  # a broken disk: writing leaves no half file
-        log.warning("%s cannot be read (%s); training starts anew", file, error)
+        schemas.check(words, str(file), SCHEMA, SCHEMA, "move the checkpoint away to train anew", unmarked=1)
+        state, kept = State(**words["state"]), _part(tensors, "best/")
+        learner.scheduler.load_state_dict(words["scheduler"])
+        moments = _moments(tensors, learner.optimizer)
+        learner.optimizer.load_state_dict({"state": moments, "param_groups": words["groups"]})
+        learner.model.load_state_dict(kept)  # both must fit
+        learner.model.load_state_dict(_part(tensors, "model/"))
+    except DataError:  # written by a newer version: what it learned is not thrown away
+        raise
+    except Exception as error:  # noqa: BLE001 (a broken disk, since writing leaves no half file: anything may come of its bytes)
+        log.warning("%s cannot be read (%s); training starts anew", file, line(str(error)))
+        learner.model.load_state_dict(best)
+        learner.optimizer.load_state_dict(fresh[0])
+        learner.scheduler.load_state_dict(fresh[1])
         return State()
-    schemas.check(words, str(file), SCHEMA, SCHEMA, "move the checkpoint away to train anew", unmarked=1)
-    learner.model.load_state_dict(_part(tensors, "model/"))
-    best.update(_part(tensors, "best/"))
-    learner.scheduler.load_state_dict(words["scheduler"])
-    learner.optimizer.load_state_dict({"state": _moments(tensors, learner.optimizer), "param_groups": words["groups"]})
-    return State(**words["state"])
+    best.update(kept)
+    return state
 
 
 def _read(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -1,21 +1,22 @@
 """Read Kaggle's own two heartbeat files, where a user has laid them down or holds a Kaggle token."""
 
 import base64
+import errno
 import json
 import os
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 
 from pqrst import downloads
 from pqrst.arrays import Record, file_digest
+from pqrst.console import log
 from pqrst.datasets import _mitbih
 from pqrst.errors import DownloadError, RecordError
 
@@ -26,6 +27,7 @@ SHA256 = {
     TEST: "6c97b8a2fe4c5b2d6c8168e5e512a8ec00ac103ded2517385a7676672bdf7992",
 }
 USE_MITDB = "set databases.heartbeat.origin to mitdb"
+LARGEST = 2**29  # bytes of an unpacked file; the larger of the two has 392 million
 SAMPLES = 187
 FS = 120.0  # Hz: every third sample of 360 Hz, whatever the data card says
 
@@ -62,11 +64,27 @@ def _unpack(file: Path) -> None:
     if not zipfile.is_zipfile(file):
         return
     plain = file.with_suffix(".plain")
-    # an archive that cannot be read stays as it is, and its SHA-256 gives it away
-    with suppress(zipfile.BadZipFile, KeyError, EOFError, zlib.error), zipfile.ZipFile(file) as archive:
-        with archive.open(file.name) as packed, plain.open("wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked, 1 << 20)
+    # an archive that cannot be read, or holds more than such a file, stays as it is, and its SHA-256 gives it away
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(file.name) as packed, plain.open("wb") as unpacked:
+            _copy(packed, unpacked)
         plain.replace(file)
+    except (zipfile.BadZipFile, LookupError, EOFError, ValueError, RuntimeError, zlib.error):
+        log.warning("%s is a damaged archive", file.name)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a damaged archive sends the reader before its beginning
+            raise
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _copy(packed: IO[bytes], unpacked: IO[bytes]) -> None:
+    total = 0
+    while part := packed.read(1 << 20):
+        total += len(part)
+        if total > LARGEST:
+            raise ValueError("it unpacks to more than the file that is known")
+        unpacked.write(part)
 
 
 def _token() -> str:

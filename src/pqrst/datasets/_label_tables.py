@@ -30,7 +30,15 @@ def read(database: str, name: str, content: bytes, columns: Sequence[str], other
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except ValueError:  # pandas' own parser errors are of this kind
         raise RecordError(f"of {database}", f"{name} is no table of recordings; {AGAIN}") from None
+    if shifted(table):
+        fault = "has rows of more cells than its first line has names; take the commas at their ends away"
+        raise RecordError(f"of {database}", f"{name} {fault}, or {AGAIN}")
     return checked(database, name, table, columns, others)
+
+
+def shifted(table: pd.DataFrame) -> bool:
+    """Say whether rows have more cells than the line of names: pandas makes an index of the first, and every name moves on."""
+    return not isinstance(table.index, pd.RangeIndex)
 
 
 def checked(

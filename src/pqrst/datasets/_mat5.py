@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 HEAD, MARK = 128, b"\x00\x01IM"  # bytes before the first element, which end with version and byte order
-LARGEST = 2**28  # bytes of one element that was compressed
+LARGEST = 2**26  # bytes of all elements that were compressed, and numbers of an array
 MATRIX, COMPRESSED = 14, 15  # kinds of elements
 STRUCT, CHAR, COMPLEX = 2, 4, 0x08  # kinds of arrays, and a flag
 NUMBERS = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
@@ -23,8 +23,11 @@ def struct(content: bytes, name: str) -> dict[str, np.ndarray | str]:
     """Give the fields of the struct with a name; what is no such file, or not a whole one, raises ValueError."""
     if content[HEAD - len(MARK) : HEAD] != MARK:
         raise ValueError("it is no MATLAB 5 file")
+    room = LARGEST
     for kind, data in _elements(content[HEAD:]):
-        for inner, matrix in _elements(_inflated(data)) if kind == COMPRESSED else [(kind, data)]:
+        plain = _inflated(data, room) if kind == COMPRESSED else b""
+        room -= len(plain)
+        for inner, matrix in _elements(plain) if kind == COMPRESSED else [(kind, data)]:
             parts = list(_elements(matrix)) if inner == MATRIX else []
             if len(parts) > 2 and parts[2][1] == name.encode():
                 return _fields(parts)
@@ -46,11 +49,15 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         at = end if kind == COMPRESSED else end + -end % 8
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, room: int) -> bytes:
+    """Unpack an element, no further than to `room` bytes and one more."""
     try:
-        return zlib.decompressobj().decompress(data, LARGEST)
+        found = zlib.decompressobj().decompress(data, room + 1)
     except zlib.error:
         raise ValueError("an element cannot be unpacked") from None
+    if len(found) > room:
+        raise ValueError(f"it unpacks to more than {LARGEST} bytes")
+    return found
 
 
 def _fields(parts: list[tuple[int, bytes]]) -> dict[str, np.ndarray | str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import wfdb
-from wfdb.io.annotation import ann_label_table
 from wfdb.io.header import HeaderSyntaxError
 
+from pqrst import annotations as annotations_of
 from pqrst import downloads
 from pqrst.arrays import Declared, Marks, Record, or_fault
 from pqrst.errors import RecordError
@@ -28,8 +28,6 @@ UNREADABLE = (
     MemoryError,
     HeaderSyntaxError,
 )
-KINDS: Mapping[int, str] = dict(zip(ann_label_table["label_store"], ann_label_table["symbol"], strict=True))
-END_OF_MARKS = bytes(2)  # closes every annotation file
 # Record 102's annotations were corrected in 2018; the Kaggle beats were cut before that.
 OLD_102 = "102-0"
 
@@ -221,22 +219,18 @@ def _marks(raw: Path, name: str, annotations: str, classes: Mapping[str, int], l
     if not file.exists():
         raise RecordError(name, _missing(annotations))
     try:
-        ended = file.read_bytes().endswith(END_OF_MARKS)
-        # to look its symbols up takes wfdb a quarter of its time
-        read = wfdb.rdann(str(raw / annotations), "atr", return_label_elements=["label_store"])
-    except UNREADABLE as error:
-        raise RecordError(name, f"{annotations}.atr cannot be read ({_line(error)}); download it again") from None
-    if not ended:  # the wfdb package takes a file that breaks off between two marks for a whole one
-        raise RecordError(name, f"{annotations}.atr breaks off before its end mark; download it again")
-    codes = read.label_store.tolist()
-    if not KINDS.keys() >= set(codes):
-        raise RecordError(name, f"{annotations}.atr has marks of no known kind; download it again")
-    samples = np.asarray(read.sample, np.int64)
+        found = annotations_of.read(file.read_bytes())
+        symbols = found.symbols()
+    except ValueError as error:
+        raise RecordError(name, f"{annotations}.atr {error}; download it again") from None
+    except OSError as error:
+        raise RecordError(name, f"{annotations}.atr cannot be read ({_line(error)}); check its rights") from None
+    samples = found.samples
     if len(samples) == 0 or samples.min() < 0 or samples.max() >= length or (np.diff(samples) < 0).any():
         raise RecordError(
             name, f"{annotations}.atr has marks out of order or outside the {length} samples; download it again"
         )
-    return Marks(samples, np.array([classes.get(KINDS[code], -1) for code in codes], np.int64))
+    return Marks(samples, np.array([classes.get(symbol, -1) for symbol in symbols], np.int64))
 
 
 def _missing(annotations: str) -> str:

@@ -26,7 +26,7 @@ import pandas as pd
 
 from pqrst import challenge, downloads, packs
 from pqrst.arrays import Reading, Record, taken
-from pqrst.datasets import _challenge_files, _wfdb12
+from pqrst.datasets import _challenge_files, _label_tables, _wfdb12
 from pqrst.datasets._person import person
 from pqrst.datasets._ptbxl_files import HOST as PTBXL_HOST
 from pqrst.datasets._ptbxl_files import TABLE as PTBXL_TABLE
@@ -109,8 +109,10 @@ def _patients(files: packs.Packs) -> dict[str, str]:
         return {}
     try:
         table = pd.read_csv(io.BytesIO(files.read(PTBXL_TABLE)), usecols=["ecg_id", "patient_id"], dtype=np.float64)
-        pairs = table.to_numpy().astype(np.int64).tolist()
+        pairs = [] if _label_tables.shifted(table) else table.to_numpy().astype(np.int64).tolist()
     except (ValueError, DataError):  # pandas' own parser errors are of the first kind
+        pairs = []
+    if not pairs:
         raise RecordError("of the Challenge 2021", f"{PTBXL_TABLE} is no table of patients; {AGAIN}") from None
     return {f"ptb-xl/HR{number:05d}": str(patient) for number, patient in pairs}
 

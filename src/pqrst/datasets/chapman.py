@@ -218,13 +218,14 @@ def _of_csv(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record:
         content = files.read(row["file"])
         named = [cell.strip().strip('"').upper() for cell in content[:200].decode("ascii").split("\n")[0].split(",")]
         header = 0 if named == [lead.upper() for lead in _wfdb12.LEADS] else None
-        samples = pd.read_csv(io.BytesIO(content), header=header, dtype=np.float64).to_numpy().T
+        table = pd.read_csv(io.BytesIO(content), header=header, dtype=np.float64)
     except DataError as fault:
         raise RecordError(name, str(fault)) from None
     except ValueError:  # pandas' own parser errors are of this kind, and those of text
         raise RecordError(name, f"{row['file']} is no table of numbers; {AGAIN}") from None
-    if samples.shape != (len(_wfdb12.LEADS), SAMPLES):
-        rows, columns = samples.shape[::-1]
+    samples = table.to_numpy().T
+    if samples.shape != (len(_wfdb12.LEADS), SAMPLES) or _label_tables.shifted(table):
+        rows, columns = len(table), table.shape[1] + _label_tables.shifted(table)
         raise RecordError(name, f"{row['file']} has {rows} rows of {columns}, not {SAMPLES} of 12; {AGAIN}")
     signal = _floats12.take(name, samples, PER_MV, AGAIN)
     measures = {called: _number(row[column]) for column, called in MEASURES.items()}

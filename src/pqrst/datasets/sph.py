@@ -19,6 +19,7 @@ doi:10.1038/s41597-022-01403-5; the data: doi:10.6084/m9.figshare.c.5779802.
 """
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from pqrst.packs import AGAIN
 DATABASE, TABLE, FOLDER, KEY = "SPH", "metadata.csv", "records", "ecg"
 PARTIAL = "databases.sph.partial"
 FS, LONGEST = 500.0, 60 * 60 * 500  # Hz; samples, of an hour
+LARGEST_CHUNK = 2**16  # samples of each lead
 COLUMNS = ("ECG_ID", "AHA_Code", "Patient_ID", "Age", "Sex", "N")
 SINGLETONS = ("84", "165", "148")
 
@@ -173,14 +175,17 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
         raise RecordError(name, f"{TABLE} says {row['N'][:20]!r} samples of it; {AGAIN}")
     try:
         with h5py.File(io.BytesIO(files.read(row["file"])), "r") as file:
-            shape = file[KEY].shape if _is_inside(file) else "kept in another file"
-            samples = np.asarray(file[KEY][()]) if shape == (len(_wfdb12.LEADS), length) else None
+            kept = file[KEY]
+            shape, chunk = kept.shape, math.prod(kept.chunks or (0,))  # a chunk is unpacked as a whole
+            small = kept.dtype.kind in "iuf" and chunk <= len(_wfdb12.LEADS) * max(length, LARGEST_CHUNK)
+            shape = shape if _is_inside(file) else "kept in another file"
+            samples = np.asarray(kept[()]) if small and shape == (len(_wfdb12.LEADS), length) else None
     except DataError as fault:
         raise RecordError(name, str(fault)) from None
     except Exception:  # noqa: BLE001 (on bytes that are no such file h5py raises whatever comes of them)
         raise RecordError(name, f"{row['file']} is no HDF5 file with an array {KEY}; {AGAIN}") from None
     if samples is None:
-        raise RecordError(name, f"its array {KEY} is {shape}, not 12 x {length} as {TABLE} says; {AGAIN}")
+        raise RecordError(name, f"its array {KEY} is {shape}, not numbers of 12 x {length} as {TABLE} says; {AGAIN}")
     return samples
 
 

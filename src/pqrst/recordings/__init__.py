@@ -11,10 +11,10 @@ from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.errors import RecordError
 from pqrst.recordings import _csv, _edf, _npy, _wfdb
-from pqrst.recordings._leads import Limits, Source, Told, reason, shown, size
+from pqrst.recordings._leads import Limits, Source, Told, check_names, reason, shown, size
 from pqrst.recordings._marks import read as read_marks
 
-__all__ = ["Limits", "Told", "find", "read", "read_bytes", "read_marks"]
+__all__ = ["Limits", "Told", "check_names", "find", "read", "read_bytes", "read_marks", "shown"]
 
 LISTED = (".hea", ".csv", ".npy", ".edf")  # in a folder
 SIGNALS = (".dat", ".mat")  # what a .hea stands for

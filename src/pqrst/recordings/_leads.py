@@ -138,7 +138,7 @@ def chosen(record: str, leads: Sequence[Lead]) -> list[int]:
         named = ", ".join(f"{shown(lead.name)} ({shown(lead.units) or 'no unit'}, {lead.fs:g} Hz)" for lead in out)
         log.info("record %s: left out %s: no lead of an ECG at %g Hz", record, named, usual)
     kept = [number for number in kept if leads[number].fs == usual]
-    _check_names(record, [leads[number].name for number in kept])
+    check_names(record, [leads[number].name for number in kept])
     if not SLOWEST <= usual <= FASTEST:  # false for nan too
         raise RecordError(record, f"{usual:g} Hz is no rate of an ECG; give one from {SLOWEST:g} to {FASTEST:g} Hz")
     return kept
@@ -154,7 +154,8 @@ def _is_ecg(record: str, lead: Lead) -> bool:
     return scale(lead.units) is not None
 
 
-def _check_names(record: str, names: Sequence[str]) -> None:
+def check_names(record: str, names: Sequence[str]) -> None:
+    """Refuse names that cannot be told apart, or not be shown."""
     for number, name in enumerate(names):
         if not name:
             raise RecordError(record, f"lead {number + 1} has no name; name it as the run's leads are called")

@@ -39,7 +39,10 @@ USUAL_GAIN, USUAL_RATE = 200.0, 250.0  # what a WFDB header means that says none
 LARGEST_HEADER = 1 << 20  # bytes
 ROOM, LONG_S = "pqrst-", 3600  # temporary folders; a reading takes seconds
 
-RATE = re.compile(r"(\d+\.?\d*(?:[eE][+-]?\d+)?)(?:/.*)?", re.ASCII)
+# behind the rate that of a counter, and the counter's first value; a line where they are not sound is read by nobody alike
+RATE = re.compile(
+    r"(\d+\.?\d*(?:[eE][+-]?\d+)?)(?:/-?\d+\.?\d*(?:[eE][+-]?\d+)?(?:\(-?\d+\.?\d*(?:[eE][+-]?\d+)?\))?)?", re.ASCII
+)
 FORMAT = re.compile(r"(\d{1,3})(?:x(\d{1,6}))?(?::(\d{1,9}))?(?:\+(\d{1,12}))?", re.ASCII)
 GAIN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)?(?:\((-?\d{1,12})\))?(?:/(\S+))?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d{1,12}", re.ASCII)

@@ -20,6 +20,7 @@ from pqrst.serve.limits import Limits, RefusalError
 
 ENDINGS = (".hea", ".dat", ".mat", ".csv", ".npy", ".edf")
 FILES, FIELDS, FIELD_BYTES = 8, 16, 4096
+LONGEST_NUMBER = 18  # digits; Python reads no number of thousands of them
 TEXT_SHARE = 0.25  # of an upload's bytes that may come as JSON: a number takes ten times its text in memory
 FORM, JSON, RAW = "multipart/form-data", "application/json", "application/octet-stream"
 ANSWERED = ("signal", "attention")  # what a query asks of the answer, whatever the body is
@@ -111,7 +112,7 @@ async def receive(request: Request, limits: Limits, share: Share) -> Received:
     if kind not in (FORM, JSON, RAW):
         raise RefusalError(415, f"content type {kind or 'none'!r} is not taken", expected=f"{FORM}, {JSON} or {RAW}")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limits.bytes:
+    if declared.isdecimal() and (len(declared) > LONGEST_NUMBER or int(declared) > limits.bytes):
         raise RefusalError(413, f"the upload is larger than the {limits.megabytes:g} MB that this server takes")
     if kind == JSON:
         limits = replace(limits, megabytes=limits.megabytes * TEXT_SHARE)
@@ -177,7 +178,7 @@ async def _form(request: Request, parts: AsyncGenerator[bytes, None], limits: Li
 
 def _check_name(name: str, seen: Mapping[str, bytes]) -> None:
     """Refuse a name that is a path, or of a kind that is no recording."""
-    if not name or name != PurePosixPath(name).name or any(sign in "\\:" or ord(sign) < 32 for sign in name):
+    if not name or name != PurePosixPath(name).name or set("\\:") & set(name) or not name.isprintable():
         raise RefusalError(400, f"{name!r} is no plain file name")
     if PurePosixPath(name).suffix.lower() not in ENDINGS:
         raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(ENDINGS))
@@ -239,9 +240,10 @@ def _upload(told: Samples, signal: np.ndarray, limits: Limits) -> Upload:
         raise RefusalError(422, f"body: {len(told.leads)} names for {len(signal)} leads; give each lead one name")
     if len(signal) > limits.leads or signal.size > limits.samples:
         raise RefusalError(422, f"body.samples: {signal.size} in {len(signal)} leads are more than this server takes")
+    recordings.check_names(recordings.shown(told.record), told.leads)
     with np.errstate(over="ignore"):
         scaled = (signal * {"mV": 1.0, "uV": 1e-3, "V": 1e3}[told.units]).astype(np.float32)
-    return Upload(Record(told.record, "", scaled, told.fs, told.leads), told.lead)
+    return Upload(Record(recordings.shown(told.record), "", scaled, told.fs, told.leads), told.lead)
 
 
 def _signal(samples: Any) -> np.ndarray:
