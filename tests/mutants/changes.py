@@ -1,0 +1,180 @@
+"""Change a module in one small place: what a mutation tester asks of each change is that some test turns red.
+
+Left alone, since no test of ours is meant to see them: what an error says, f-strings, docstrings, annotations but for the
+limits of settings (`Between`), decorators, imports, `super().__init__()`, and the arguments `strict` (a guard) and `device` (tests run on a CPU).
+"""
+
+import ast
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+
+LEFT_ALONE = (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.arguments, ast.Lambda)
+UNSEEN = ("strict", "device")  # arguments
+TYPES = ("Annotated", "Callable", "Literal", "Mapping", "Sequence")
+COMPARED = {
+    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+    ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
+}  # fmt: skip
+COMPUTED = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult, ast.MatMult: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitOr,
+}  # fmt: skip
+PAIRS = (
+    ("min", "max"), ("minimum", "maximum"), ("amin", "amax"), ("argmin", "argmax"), ("any", "all"), ("ceil", "floor"),
+    ("sum", "mean"), ("zeros", "ones"), ("sin", "cos"), ("real", "imag"),
+)  # fmt: skip
+RENAMED = dict(PAIRS) | {second: first for first, second in PAIRS}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: where it stands (the how-manieth place, and change there), in which function, and how it reads."""
+
+    place: int
+    change: int
+    scope: str  # as `code.co_qualname` has it; a class or "" where the change is made at import
+    in_body: bool
+    line: int
+    before: str
+    after: str
+
+    @property
+    def told(self) -> str:
+        return f"{self.scope or 'module'}: {self.before}  →  {self.after}"
+
+
+def mutants(source: str) -> list[Mutant]:
+    """List every change of a module."""
+    return [
+        Mutant(place, change, scope, in_body, _line(node), _text(node), _text(new))
+        for place, (node, scope, in_body) in enumerate(_places(ast.parse(source)))
+        for change, new in enumerate(_changes(node))
+    ]
+
+
+def mutated(source: str, mutant: Mutant) -> ast.Module:
+    """Make the change."""
+    tree = ast.parse(source)
+    old = list(_places(tree))[mutant.place][0]
+    new = ast.copy_location(list(_changes(old))[mutant.change], old)
+
+    class Swap(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    return ast.fix_missing_locations(Swap().visit(tree))
+
+
+def _line(node: ast.AST) -> int:
+    return node.target.lineno if isinstance(node, ast.comprehension) else node.lineno
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
+
+
+def _places(node: ast.AST, scope: str = "", in_body: bool = False) -> Iterator[tuple[ast.AST, str, bool]]:
+    """Walk through what may change, each with the function or class that it stands in."""
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or isinstance(child, LEFT_ALONE) or name == "decorator_list":
+                continue
+            if name in {"annotation", "returns"} or _is_type(child):
+                limits = [each for each in ast.walk(child) if isinstance(each, ast.Call)] if not in_body else []
+                yield from (place for limit in limits for place in _places(limit, scope, in_body))
+            elif isinstance(child, ast.FunctionDef):
+                own = scope if in_body else f"{scope}.{child.name}".lstrip(".")
+                yield from _places(child, own, in_body=True)
+                yield from _places(child.args, own)  # defaults are made at import
+            elif isinstance(child, ast.ClassDef):
+                yield from _places(child, f"{scope}.{child.name}".lstrip("."))
+            elif not _is_left(child):
+                yield child, scope, in_body
+                if not isinstance(child, ast.Raise):
+                    yield from _places(child, scope, in_body)
+
+
+def _is_type(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in TYPES
+
+
+def _is_left(node: ast.AST) -> bool:
+    text = isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _text(node) == "super().__init__()")
+    return text or (isinstance(node, ast.keyword) and node.arg in UNSEEN)
+
+
+def _with(node: ast.AST, **fields: object) -> ast.AST:
+    new = copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def _changes(node: ast.AST) -> Iterator[ast.AST]:
+    """Give every other form of a node."""
+    match node:
+        case ast.Compare():
+            for at, op in enumerate(node.ops):
+                for other in COMPARED[type(op)]:
+                    yield _with(node, ops=[*node.ops[:at], other(), *node.ops[at + 1 :]])
+        case ast.BinOp() if type(node.op) in COMPUTED:
+            yield _with(node, op=COMPUTED[type(node.op)]())
+        case ast.AugAssign():
+            yield _with(node, op=COMPUTED[type(node.op)]())
+            yield ast.Pass()
+        case ast.BoolOp():
+            yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert()):
+            yield node.operand
+        case ast.Constant():
+            yield from (_with(node, value=value) for value in _values(node.value))
+        case ast.Call():
+            yield from _calls(node)
+        case ast.If() | ast.IfExp() | ast.While():
+            yield from (_with(node, test=test) for test in _negated(node.test))
+        case ast.comprehension():
+            for test in node.ifs:
+                yield from (_with(node, ifs=[new]) for new in _negated(test))
+        case ast.Return() if node.value is not None and _text(node.value) != "None":
+            yield _with(node, value=ast.Constant(None))
+        case ast.Raise() | ast.Break() | ast.Continue() | ast.Expr(value=ast.Call()):
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Subscript()]):
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Name(id=name)]) if name in {
+            each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)
+        }:
+            yield ast.Pass()
+
+
+def _values(value: object) -> list[object]:
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    if isinstance(value, float):
+        return [value * 2, value / 2] if value else [1.0]
+    return [value + "_"] if isinstance(value, str) else []
+
+
+def _negated(test: ast.expr) -> Iterator[ast.expr]:
+    """Turn a condition round, where no other change does."""
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1) and not isinstance(test, ast.UnaryOp):
+        yield ast.UnaryOp(ast.Not(), test)
+
+
+def _calls(node: ast.Call) -> Iterator[ast.AST]:
+    """Leave an argument that has a name away, exchange the first two, call the function's opposite."""
+    for at, argument in enumerate(node.keywords):
+        if argument.arg not in UNSEEN:
+            yield _with(node, keywords=node.keywords[:at] + node.keywords[at + 1 :])
+    match node.args:
+        case [first, second, *rest] if _text(first) != _text(second) and not isinstance(second, ast.Starred):
+            yield _with(node, args=[second, first, *rest])
+    match node.func:
+        case ast.Attribute(attr=name) if name in RENAMED:
+            yield _with(node, func=_with(node.func, attr=RENAMED[name]))
+        case ast.Name(id=name) if name in RENAMED:
+            yield _with(node, func=_with(node.func, id=RENAMED[name]))
