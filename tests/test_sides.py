@@ -198,7 +198,7 @@ def test_a_published_leak_passes_and_is_told(tmp_path):
     told = sides.write(given, "cut", shared, tmp_path / "cut")
     assert told.endswith("1 of 4 patients on both sides")
     assert list(sides.read(tmp_path / "cut").told["overlap"]) == ["q"]
-    with pytest.raises(LeakError):
+    with pytest.raises(LeakError, match="1 patients stand on two sides, the first is q in train and test"):
         sides.write(given, "cut", replace(shared, shared=()), tmp_path / "cut")
 
 

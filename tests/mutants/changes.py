@@ -25,75 +25,90 @@ PAIRS = (
     ("min", "max"), ("minimum", "maximum"), ("amin", "amax"), ("argmin", "argmax"), ("any", "all"), ("ceil", "floor"),
     ("sum", "mean"), ("zeros", "ones"), ("sin", "cos"), ("real", "imag"),
 )  # fmt: skip
+SYMMETRIC = ("min", "max", "minimum", "maximum", "logaddexp")  # the order of what they take says nothing
 RENAMED = dict(PAIRS) | {second: first for first, second in PAIRS}
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something may change: the node, its statement, the function or class around them."""
+
+    node: ast.AST
+    statement: ast.stmt
+    scope: str  # as `code.co_qualname` has it; "" is the module
+    in_body: bool  # of a function; all else is made at import
+
+
+@dataclass(frozen=True)
 class Mutant:
-    """One change: where it stands (the how-manieth place, and change there), in which function, and how it reads."""
+    """One change: the how-manieth place, the how-manieth change there, and how its statement reads before and after."""
 
     place: int
     change: int
-    scope: str  # as `code.co_qualname` has it; a class or "" where the change is made at import
+    scope: str
     in_body: bool
     line: int
-    before: str
-    after: str
-
-    @property
-    def told(self) -> str:
-        return f"{self.scope or 'module'}: {self.before}  →  {self.after}"
+    of_word: bool
+    told: str
 
 
 def mutants(source: str) -> list[Mutant]:
     """List every change of a module."""
-    return [
-        Mutant(place, change, scope, in_body, _line(node), _text(node), _text(new))
-        for place, (node, scope, in_body) in enumerate(_places(ast.parse(source)))
-        for change, new in enumerate(_changes(node))
-    ]
+    tree, found = ast.parse(source), []
+    for number, at in enumerate(list(_places(tree))):
+        before = _text(at.statement)
+        for change, new in enumerate(_changes(at.node)):
+            after = _text(new if at.node is at.statement else _swapped(at.statement, at.node, new))
+            _swapped(at.statement, new, at.node)
+            word = isinstance(at.node, ast.Constant) and isinstance(at.node.value, str)
+            told = f"{at.scope or 'module'}: {before}  →  {after}"
+            found.append(Mutant(number, change, at.scope, at.in_body, at.statement.lineno, word, told))
+    return found
 
 
 def mutated(source: str, mutant: Mutant) -> ast.Module:
     """Make the change."""
     tree = ast.parse(source)
-    old = list(_places(tree))[mutant.place][0]
-    new = ast.copy_location(list(_changes(old))[mutant.change], old)
-
-    class Swap(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    return ast.fix_missing_locations(Swap().visit(tree))
+    node = list(_places(tree))[mutant.place].node
+    return ast.fix_missing_locations(_swapped(tree, node, ast.copy_location(list(_changes(node))[mutant.change], node)))
 
 
-def _line(node: ast.AST) -> int:
-    return node.target.lineno if isinstance(node, ast.comprehension) else node.lineno
+def _swapped(tree: ast.AST, old: ast.AST, new: ast.AST) -> ast.AST:
+    """Put one node in the place of another."""
+    for each in ast.walk(tree):
+        for name, value in ast.iter_fields(each):
+            if value is old:
+                setattr(each, name, new)
+            elif isinstance(value, list):
+                value[:] = [new if one is old else one for one in value]
+    return tree
 
 
 def _text(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(node)).split("\n")[0]
 
 
-def _places(node: ast.AST, scope: str = "", in_body: bool = False) -> Iterator[tuple[ast.AST, str, bool]]:
-    """Walk through what may change, each with the function or class that it stands in."""
+def _places(node: ast.AST, around: ast.stmt | None = None, scope: str = "", in_body: bool = False) -> Iterator[Place]:
+    """Walk through what may change."""
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or isinstance(child, LEFT_ALONE) or name == "decorator_list":
                 continue
+            statement = child if isinstance(child, ast.stmt) else around
             if name in {"annotation", "returns"} or _is_type(child):
                 limits = [each for each in ast.walk(child) if isinstance(each, ast.Call)] if not in_body else []
-                yield from (place for limit in limits for place in _places(limit, scope, in_body))
+                for limit in limits:
+                    yield from _places(limit, statement, scope, in_body)
             elif isinstance(child, ast.FunctionDef):
                 own = scope if in_body else f"{scope}.{child.name}".lstrip(".")
-                yield from _places(child, own, in_body=True)
-                yield from _places(child.args, own)  # defaults are made at import
+                yield from _places(child, statement, own, in_body=True)
+                yield from _places(child.args, statement, own)  # defaults are made at import
             elif isinstance(child, ast.ClassDef):
-                yield from _places(child, f"{scope}.{child.name}".lstrip("."))
+                yield from _places(child, statement, f"{scope}.{child.name}".lstrip("."))
             elif not _is_left(child):
-                yield child, scope, in_body
+                yield Place(child, statement, scope, in_body)
                 if not isinstance(child, ast.Raise):
-                    yield from _places(child, scope, in_body)
+                    yield from _places(child, statement, scope, in_body)
 
 
 def _is_type(node: ast.AST) -> bool:
@@ -172,7 +187,8 @@ def _calls(node: ast.Call) -> Iterator[ast.AST]:
             yield _with(node, keywords=node.keywords[:at] + node.keywords[at + 1 :])
     match node.args:
         case [first, second, *rest] if _text(first) != _text(second) and not isinstance(second, ast.Starred):
-            yield _with(node, args=[second, first, *rest])
+            if _text(node.func).split(".")[-1] not in SYMMETRIC:
+                yield _with(node, args=[second, first, *rest])
     match node.func:
         case ast.Attribute(attr=name) if name in RENAMED:
             yield _with(node, func=_with(node.func, attr=RENAMED[name]))

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -166,8 +167,8 @@ class Tester:
         self.cost[item.nodeid] = time.process_time() - began
 
     @staticmethod
-    def run(item) -> None:
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    def run(item, then=None) -> None:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=then)
 
     def tests(self, module: Module, mutant: Mutant) -> list[str]:
         """List the tests that can see a change, the likeliest and the quickest first."""
@@ -223,15 +224,15 @@ class Tester:
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
             tests = self.tests(module, mutant)
-            limit = int(3 * sum(self.cost[name] for name in tests) + 10)
+            limit = int(2 * sum(self.cost[name] for name in tests) + 4)
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
             try:
                 module.change(mutant)
             except Exception as error:  # noqa: BLE001 (a module that cannot be imported is a killed mutant)
                 os.write(out, f"import: {error}".encode())
                 os._exit(KILLED)
-            for name in tests:
-                self.run(self.items[name])
+            for name, then in zip_longest(tests, tests[1:]):
+                self.run(self.items[name], self.items.get(then))
             self.again(mutant, tests)
         except BaseException as error:  # noqa: BLE001 (a child must not return into the parent's work)
             os.write(out, f"broken: {error!r}".encode())
@@ -240,9 +241,11 @@ class Tester:
 
 
     def again(self, mutant: Mutant, tests: list[str]) -> None:
-        """Collect anew what a change made at import may change in the collection: names of settings, of tasks, of scores."""
-        files = sorted({str(self.items[name].path) for name in tests})
-        if not mutant.in_body and pytest.main(["-x", *OPTIONS, *files]):
+        """Collect anew where a word was changed at import: the name of a class, a task or a score, that tests are made of."""
+        if mutant.in_body or not mutant.of_word:
+            return
+        reached = {str(self.items[name].path) for name in tests}
+        if pytest.main(["-x", *OPTIONS, *(given for given in self.arguments if given.split("::")[0] in reached)]):
             os.write(self.out, b"collected anew")
             os._exit(KILLED)
 
@@ -274,6 +277,7 @@ def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("modules", nargs="*", default=TARGETS, help="files under src/pqrst, may hold a *; all targets by default")
     p.add_argument("--tests", nargs="*", default=TESTS, help="which tests/test_*.py")
+    p.add_argument("--left", type=Path, help="only the mutants that a file of an earlier --out says are left")
     p.add_argument("--sample", type=int, help="so many mutants, drawn at random, in place of all")
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--budget", type=float, default=4.0, help="processor time of the tests that a mutant must stand, s")
@@ -281,10 +285,14 @@ def main() -> int:
     given = p.parse_args()
     modules = [Module(path) for pattern in given.modules for path in sorted(PACKAGE.glob(pattern))]
     chosen = [(module, mutant) for module in modules for mutant in mutants(module.source)]
+    if given.left:
+        left = {tuple(line.split("\t")[:2]) for line in given.left.read_text().splitlines() if "\tleft\t" in line}
+        chosen = [(module, mutant) for module, mutant in chosen if (f"{module.told}:{mutant.line}", mutant.told) in left]
     if given.sample:
         chosen = random.Random(0).sample(chosen, min(given.sample, len(chosen)))
     tester = Tester(modules, chosen, given.jobs, given.budget, given.out)
-    code = pytest.main([*OPTIONS, *(str(ROOT / "tests" / f"test_{name if '.py' in name else name + '.py'}") for name in given.tests)], plugins=[tester])
+    tester.arguments = [str(ROOT / "tests" / f"test_{name if '.py' in name else name + '.py'}") for name in given.tests]
+    code = pytest.main([*OPTIONS, *tester.arguments], plugins=[tester])
     return code or min(report(tester.found), 1)
 
 
