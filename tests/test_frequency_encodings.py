@@ -134,6 +134,12 @@ def test_no_power_changes_between_two_looks(frequency, every):
     assert cwt.step(frequency, 500.0, 240, 64) == 1
 
 
+def test_how_often_power_is_looked_at_by_hand():
+    """Look sixteen times a column, and at least twice a swing, at every power of two that allows it."""
+    assert [cwt.step(0.1, 500.0, count, 64) for count in (1023, 2047, 2048, 4095, 4096)] == [1, 1, 2, 2, 4]
+    assert [cwt.step(f, 500.0, 10**6, 64) for f in (250.0, 126.0, 125.0, 62.5)] == [1, 1, 2, 4]
+
+
 @pytest.mark.parametrize("module", [stft, cwt])
 def test_silence_is_the_logarithm_of_the_floor(module):
     """Draw a flat lead, at whatever level, as nothing."""

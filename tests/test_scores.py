@@ -270,6 +270,8 @@ def test_j_kappa_by_hand():
     expected = metrics.cohen_kappa_score(*REAL_ROWS) / 2 + (10 / 20 + 10 / 16 + 30 / 35 + 30 / 42) / 8
     assert scores.from_matrix("j_kappa", HAND, "NSVF") == pytest.approx(expected)
     assert np.isnan(scores.from_matrix("j_kappa", HAND[:2, :2], ("Normal", "Abnormal")))
+    # classes S and V alone: κ 3/4, Se 3/4 and 1, P+ 1 and 4/5
+    assert scores.from_matrix("j_kappa", np.array([[3, 1], [0, 4]]), "SV") == pytest.approx((3 + 3 / 4 + 1 + 1 + 4 / 5) / 8)
 
 
 def test_scores_of_one_class_by_hand():
@@ -465,6 +467,7 @@ def test_the_challenge_score_by_hand():
     above, own = (1 + 0.375) / 2 - 0.25 / 2, 1 - 0.25 / 2  # what the output and the label earn above sinus rhythm
     assert scores.challenge_terms(labels, outputs).tolist() == [pytest.approx([above, own])]
     assert scores.challenge_2021(labels, outputs) == pytest.approx(above / own)
+    assert scores.score("challenge_2021", labels, None, outputs, challenge.CLASSES) == pytest.approx(above / own)
 
 
 @pytest.mark.parametrize("rows", [0, 5])
