@@ -177,3 +177,4 @@ def test_frequencies_that_the_samples_do_not_hold_are_refused():
     """Say how high they may be."""
     with pytest.raises(SettingsError, match=r"^encodings\.cwt\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"):
         draw(cwt, np.zeros((1, 100)), 60.0)
+    assert np.isfinite(draw(cwt, np.zeros((1, 100)), 80.0)).all()  # half the rate itself

@@ -11,6 +11,7 @@ import gc
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -33,9 +34,10 @@ TARGETS = (
 TESTS = (
     "losses", "multilabel_losses", "scores", "label_scores", "challenge", "decisions", "operating", "intervals", "splits", "sides",
     "published_splits", "labels", "encodings", "matrix", "frequency_encodings", "pairwise_encodings", "icwa", "catalog",
-    "params.py::test_defaults_in_code_are_what_is_shipped",
+    "limits", "params.py::test_defaults_in_code_are_what_is_shipped",
 )  # fmt: skip
-OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-m", "not slow and not real", "-o", "tmp_path_retention_policy=none")
+OF_SETTINGS = ("tests/test_limits.py", "tests/test_params.py")  # these see settings, and call nothing that stands beside them
+OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-m", "not slow and not real",)
 KILLED, LEFT, BROKEN = 10, 11, 12  # what a child says as it ends
 
 
@@ -54,11 +56,11 @@ class Module:
             if hasattr(value, "cache_clear"):
                 value.cache_clear()
 
-    def change(self, mutant: Mutant) -> None:
+    def change(self, mutant: Mutant, in_body: bool) -> None:
         """Make a change in place, so that whoever holds a function, class or constant of this module holds the changed one."""
         self.forget()
         code = compile(mutated(self.source, mutant), str(self.path), "exec")
-        if mutant.in_body:
+        if in_body:
             _function(vars(self.loaded), mutant.scope).__code__ = _code(code, mutant.scope)
             return
         fresh = {"__name__": self.name, "__file__": str(self.path)}
@@ -146,7 +148,7 @@ class Tester:
         gc.collect()
         gc.freeze()  # else every child would copy what its collector looks at
         gc.disable()
-        self.all()
+        self.all(session)
         return True
 
     def learn(self, item) -> None:
@@ -170,11 +172,15 @@ class Tester:
     def run(item, then=None) -> None:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=then)
 
+    def in_body(self, module: Module, mutant: Mutant) -> bool:
+        """Say whether a test runs the changed line: what runs at import alone is made anew as constants are."""
+        return mutant.in_body and bool(self.reach[str(module.path), mutant.scope])
+
     def tests(self, module: Module, mutant: Mutant) -> list[str]:
         """List the tests that can see a change, the likeliest and the quickest first."""
-        found = self.reach[str(module.path), mutant.scope if mutant.in_body else ""]
-        if not mutant.in_body:
-            found = found | {name for name in self.items if "test_params.py" in name}
+        found = self.reach[str(module.path), mutant.scope if self.in_body(module, mutant) else ""]
+        if not self.in_body(module, mutant):
+            found = found | {name for name in self.items if name.startswith(OF_SETTINGS)}
         killers = self.killers[module.told, mutant.scope]
         ordered, spent, chosen = sorted(found, key=lambda n: (-killers[n], self.cost[n], n)), 0.0, []
         for name in ordered:
@@ -183,28 +189,29 @@ class Tester:
                 chosen.append(name)
         return chosen
 
-    def all(self) -> None:
+    def all(self, session) -> None:
         running = {}
         for number, (module, mutant) in enumerate(self.chosen, start=1):
             if len(running) >= self.jobs:
-                self.reap(running)
+                self.reap(session, running)
             inward, outward = os.pipe()
             pid = os.fork()
             if not pid:
                 os.close(inward)
-                self.child(module, mutant, outward)
+                self.child(session, module, mutant, outward)
             os.close(outward)
             running[pid] = module, mutant, inward
             if number % 100 == 0:
                 print(f"{number} of {len(self.chosen)} begun, {self.count()}", flush=True)
         while running:
-            self.reap(running)
+            self.reap(session, running)
 
     def count(self) -> dict[str, int]:
         return dict(Counter(outcome for _, _, outcome, _ in self.found))
 
-    def reap(self, running: dict) -> None:
+    def reap(self, session, running: dict) -> None:
         pid, status = os.wait()
+        shutil.rmtree(session.config._tmp_path_factory.getbasetemp() / f"mutant-{pid}", ignore_errors=True)
         module, mutant, inward = running.pop(pid)
         killer = os.read(inward, 10_000).decode()
         os.close(inward)
@@ -216,18 +223,21 @@ class Tester:
         if self.log:
             print(f"{module.told}:{mutant.line}\t{mutant.told}\t{outcome}\t{killer or code}", file=self.log, flush=True)
 
-    def child(self, module: Module, mutant: Mutant, out: int) -> None:
+    def child(self, session, module: Module, mutant: Mutant, out: int) -> None:
         """Make the change and run what can see it; never returns."""
         self.in_child, self.out = True, out
         try:
             nothing = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
+            factory = session.config._tmp_path_factory
+            factory._basetemp = factory.getbasetemp() / f"mutant-{os.getpid()}"  # children would take each other's for old
+            factory._basetemp.mkdir()
             tests = self.tests(module, mutant)
             limit = int(2 * sum(self.cost[name] for name in tests) + 4)
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
             try:
-                module.change(mutant)
+                module.change(mutant, self.in_body(module, mutant))
             except Exception as error:  # noqa: BLE001 (a module that cannot be imported is a killed mutant)
                 os.write(out, f"import: {error}".encode())
                 os._exit(KILLED)
