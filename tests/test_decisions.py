@@ -118,7 +118,9 @@ def test_a_temperature_never_changes_a_decision(seed, temperature):
 def test_rows_told_apart_without_a_mistake_have_a_temperature_above_zero():
     """The cross-entropy falls for ever; the search ends at its bound, and at the other one where every row is mistaken."""
     logits = np.array([[0.1, -0.1], [-0.1, 0.1]])
-    assert calibrate(logits, *[np.array([0, 1])] * 2, "single", "validation").temperature == pytest.approx(0.05, rel=1e-3)
+    assert calibrate(logits, *[np.array([0, 1])] * 2, "single", "validation").temperature == pytest.approx(
+        0.05, rel=1e-3
+    )
     mistaken = calibrate(logits, np.array([1, 0]), np.array([0, 1]), "single", "validation")
     assert mistaken.temperature == pytest.approx(20, rel=1e-3)
 

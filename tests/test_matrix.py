@@ -62,7 +62,12 @@ def test_fitting_stretches_as_well():
 
 def test_a_stretch_of_time_by_hand():
     """Count what is left of ten samples, and refuse a start that leaves none."""
-    assert [_matrix.samples((1, 10), start, length, "x") for start, length in ((0, 0), (4, 0), (9, 0), (4, 3))] == [10, 6, 1, 3]
+    assert [_matrix.samples((1, 10), start, length, "x") for start, length in ((0, 0), (4, 0), (9, 0), (4, 3))] == [
+        10,
+        6,
+        1,
+        3,
+    ]
     with pytest.raises(SettingsError, match=r"^x\.start is 10, but the signals end after 10 samples$"):
         _matrix.samples((1, 10), 10, 0, "x")
 

@@ -271,7 +271,9 @@ def test_j_kappa_by_hand():
     assert scores.from_matrix("j_kappa", HAND, "NSVF") == pytest.approx(expected)
     assert np.isnan(scores.from_matrix("j_kappa", HAND[:2, :2], ("Normal", "Abnormal")))
     # classes S and V alone: κ 3/4, Se 3/4 and 1, P+ 1 and 4/5
-    assert scores.from_matrix("j_kappa", np.array([[3, 1], [0, 4]]), "SV") == pytest.approx((3 + 3 / 4 + 1 + 1 + 4 / 5) / 8)
+    assert scores.from_matrix("j_kappa", np.array([[3, 1], [0, 4]]), "SV") == pytest.approx(
+        (3 + 3 / 4 + 1 + 1 + 4 / 5) / 8
+    )
 
 
 def test_scores_of_one_class_by_hand():

@@ -129,16 +129,37 @@ def _with(node: ast.AST, **fields: object) -> ast.AST:
 
 def _changes(node: ast.AST) -> Iterator[ast.AST]:
     """Give every other form of a node."""
+    yield from _of_statement(node) if isinstance(node, ast.stmt) else _of_expression(node)
+
+
+def _of_statement(node: ast.AST) -> Iterator[ast.AST]:
     match node:
-        case ast.Compare():
-            for at, op in enumerate(node.ops):
-                for other in COMPARED[type(op)]:
-                    yield _with(node, ops=[*node.ops[:at], other(), *node.ops[at + 1 :]])
-        case ast.BinOp() if type(node.op) in COMPUTED:
-            yield _with(node, op=COMPUTED[type(node.op)]())
         case ast.AugAssign():
             yield _with(node, op=COMPUTED[type(node.op)]())
             yield ast.Pass()
+        case ast.If() | ast.While():
+            yield from (_with(node, test=test) for test in _negated(node.test))
+        case ast.Return() if node.value is not None and _text(node.value) != "None":
+            yield _with(node, value=ast.Constant(None))
+        case (
+            ast.Raise()
+            | ast.Break()
+            | ast.Continue()
+            | ast.Expr(value=ast.Call())
+            | ast.Assign(targets=[ast.Subscript()])
+        ):
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Name(id=name)]):  # of a name that has a value already
+            if name in {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}:
+                yield ast.Pass()
+
+
+def _of_expression(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare():
+            yield from _comparisons(node)
+        case ast.BinOp() if type(node.op) in COMPUTED:
+            yield _with(node, op=COMPUTED[type(node.op)]())
         case ast.BoolOp():
             yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert()):
@@ -147,21 +168,16 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
             yield from (_with(node, value=value) for value in _values(node.value))
         case ast.Call():
             yield from _calls(node)
-        case ast.If() | ast.IfExp() | ast.While():
+        case ast.IfExp():
             yield from (_with(node, test=test) for test in _negated(node.test))
         case ast.comprehension():
-            for test in node.ifs:
-                yield from (_with(node, ifs=[new]) for new in _negated(test))
-        case ast.Return() if node.value is not None and _text(node.value) != "None":
-            yield _with(node, value=ast.Constant(None))
-        case ast.Raise() | ast.Break() | ast.Continue() | ast.Expr(value=ast.Call()):
-            yield ast.Pass()
-        case ast.Assign(targets=[ast.Subscript()]):
-            yield ast.Pass()
-        case ast.Assign(targets=[ast.Name(id=name)]) if name in {
-            each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)
-        }:
-            yield ast.Pass()
+            yield from (_with(node, ifs=[new]) for test in node.ifs for new in _negated(test))
+
+
+def _comparisons(node: ast.Compare) -> Iterator[ast.AST]:
+    for at, op in enumerate(node.ops):
+        for other in COMPARED[type(op)]:
+            yield _with(node, ops=[*node.ops[:at], other(), *node.ops[at + 1 :]])
 
 
 def _values(value: object) -> list[object]:

@@ -16,17 +16,14 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from types import CodeType, FunctionType
 
 import pytest
 import yaml
-from changes import Mutant, mutants, mutated
+from changes import Mutant, mutants
+from loaded import PACKAGE, ROOT, Module
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src" / "pqrst"
 TARGETS = (
     "losses/*.py", "scores.py", "label_scores.py", "challenge.py", "decisions.py", "operating.py", "intervals.py", "splits.py",
     "sides.py", "encodings/*.py", "frontends/icwa.py",
@@ -36,86 +33,20 @@ TESTS = (
     "published_splits", "labels", "encodings", "matrix", "frequency_encodings", "pairwise_encodings", "icwa", "catalog",
     "limits", "params.py::test_defaults_in_code_are_what_is_shipped",
 )  # fmt: skip
-OF_SETTINGS = ("tests/test_limits.py", "tests/test_params.py")  # these see settings, and call nothing that stands beside them
-OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-m", "not slow and not real",)
+OF_SETTINGS = (
+    "tests/test_limits.py",
+    "tests/test_params.py",
+)  # these see settings, and call nothing that stands beside them
+OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-m", "not slow and not real")
 KILLED, LEFT, BROKEN = 10, 11, 12  # what a child says as it ends
-
-
-class Module:
-    """A module that is loaded, with the source it was loaded from."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.source = path, path.read_text(encoding="utf-8")
-        self.name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
-        self.loaded = import_module(self.name)
-        self.told = str(path.relative_to(PACKAGE))
-
-    def forget(self) -> None:
-        """Empty what functions keep of their results."""
-        for value in vars(self.loaded).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
-
-    def change(self, mutant: Mutant, in_body: bool) -> None:
-        """Make a change in place, so that whoever holds a function, class or constant of this module holds the changed one."""
-        self.forget()
-        code = compile(mutated(self.source, mutant), str(self.path), "exec")
-        if in_body:
-            _function(vars(self.loaded), mutant.scope).__code__ = _code(code, mutant.scope)
-            return
-        fresh = {"__name__": self.name, "__file__": str(self.path)}
-        exec(code, fresh)  # noqa: S102 (that is what a mutation tester does)
-        _graft(vars(self.loaded), fresh, self.name)
-
-
-def _code(code: CodeType, name: str) -> CodeType:
-    """Find the code of a function inside that of its module or class."""
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType) and inner.co_qualname == name:
-            return inner
-        if isinstance(inner, CodeType) and name.startswith(inner.co_qualname + "."):
-            return _code(inner, name)
-    raise LookupError(name)
-
-
-def _function(names: dict, qualified: str) -> FunctionType:
-    first, *rest = qualified.split(".")
-    found = names[first]
-    for name in rest:
-        found = vars(found)[name]
-    found = getattr(found, "fget", found)
-    return getattr(found, "__wrapped__", found)
-
-
-def _graft(old: dict, fresh: dict, module: str) -> None:
-    """Bring the constants, defaults and settings of a module made anew into the loaded one, wherever they were taken to."""
-    for name, value in fresh.items():
-        was = old.get(name)
-        if isinstance(value, FunctionType) and value.__module__ == module:
-            was.__defaults__, was.__kwdefaults__ = value.__defaults__, value.__kwdefaults__
-        elif isinstance(value, type) and value.__module__ == module:
-            _graft_class(was, value)
-        elif not name.startswith("__") and not isinstance(value, type(sys)) and not callable(value):
-            for other in list(sys.modules.values()):
-                if vars(other).get(name) is was:
-                    setattr(other, name, value)
-
-
-def _graft_class(was: type, value: type) -> None:
-    was.__annotations__ = value.__annotations__
-    for name, each in list(vars(value).items()):
-        if isinstance(each, FunctionType):
-            own = vars(was)[name]
-            own.__defaults__, own.__kwdefaults__ = each.__defaults__, each.__kwdefaults__
-        elif name == "__dataclass_fields__" or not name.startswith("__"):
-            if not callable(each) and not isinstance(each, property):
-                setattr(was, name, each)
 
 
 class Tester:
     """The plugin of pytest that takes the tests over once they are collected."""
 
-    def __init__(self, modules: list[Module], chosen: list[tuple[Module, Mutant]], jobs: int, budget: float, log) -> None:
+    def __init__(
+        self, modules: list[Module], chosen: list[tuple[Module, Mutant]], jobs: int, budget: float, log
+    ) -> None:
         self.modules, self.chosen, self.jobs = {str(m.path): m for m in modules}, chosen, jobs
         self.budget, self.log = budget, log
         self.reach = defaultdict(set)  # tests by (file, function), and by (file, "")
@@ -125,7 +56,7 @@ class Tester:
 
     @staticmethod
     def pytest_configure(config) -> None:  # noqa: ARG004 (pytest's own name)
-        from hypothesis import Phase, settings  # noqa: PLC0415 (pytest wants to load it first)
+        from hypothesis import Phase, settings  # pytest wants to load it first
 
         settings.register_profile("mutants", database=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
         settings.load_profile("mutants")
@@ -231,7 +162,9 @@ class Tester:
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
             factory = session.config._tmp_path_factory
-            factory._basetemp = factory.getbasetemp() / f"mutant-{os.getpid()}"  # children would take each other's for old
+            factory._basetemp = (
+                factory.getbasetemp() / f"mutant-{os.getpid()}"
+            )  # children would take each other's for old
             factory._basetemp.mkdir()
             tests = self.tests(module, mutant)
             limit = int(2 * sum(self.cost[name] for name in tests) + 4)
@@ -248,7 +181,6 @@ class Tester:
             os.write(out, f"broken: {error!r}".encode())
             os._exit(BROKEN)
         os._exit(LEFT)
-
 
     def again(self, mutant: Mutant, tests: list[str]) -> None:
         """Collect anew where a word was changed at import: the name of a class, a task or a score, that tests are made of."""
@@ -278,26 +210,34 @@ def report(found: list) -> int:
     print(f"| module | mutants | {' | '.join(columns)} | killed, % |\n|---|{'---:|' * 6}")
     for name, row in rows.items():
         dead = row["killed"] + row["timed out"]
-        print(f"| {name} | {row.total()} | {' | '.join(str(row[c]) for c in columns)} | {100 * dead / row.total():.1f} |")
+        print(
+            f"| {name} | {row.total()} | {' | '.join(str(row[c]) for c in columns)} | {100 * dead / row.total():.1f} |"
+        )
     print(*["", "left, without an explanation:" if unknown else "", *unknown], sep="\n")
     return len(unknown)
 
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("modules", nargs="*", default=TARGETS, help="files under src/pqrst, may hold a *; all targets by default")
+    p.add_argument(
+        "modules", nargs="*", default=TARGETS, help="files under src/pqrst, may hold a *; all targets by default"
+    )
     p.add_argument("--tests", nargs="*", default=TESTS, help="which tests/test_*.py")
     p.add_argument("--left", type=Path, help="only the mutants that a file of an earlier --out says are left")
     p.add_argument("--sample", type=int, help="so many mutants, drawn at random, in place of all")
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--budget", type=float, default=4.0, help="processor time of the tests that a mutant must stand, s")
-    p.add_argument("--out", type=argparse.FileType("w"), help="a file for every mutant, its outcome and the test that killed it")
+    p.add_argument(
+        "--out", type=argparse.FileType("w"), help="a file for every mutant, its outcome and the test that killed it"
+    )
     given = p.parse_args()
     modules = [Module(path) for pattern in given.modules for path in sorted(PACKAGE.glob(pattern))]
     chosen = [(module, mutant) for module in modules for mutant in mutants(module.source)]
     if given.left:
         left = {tuple(line.split("\t")[:2]) for line in given.left.read_text().splitlines() if "\tleft\t" in line}
-        chosen = [(module, mutant) for module, mutant in chosen if (f"{module.told}:{mutant.line}", mutant.told) in left]
+        chosen = [
+            (module, mutant) for module, mutant in chosen if (f"{module.told}:{mutant.line}", mutant.told) in left
+        ]
     if given.sample:
         chosen = random.Random(0).sample(chosen, min(given.sample, len(chosen)))
     tester = Tester(modules, chosen, given.jobs, given.budget, given.out)
