@@ -134,6 +134,13 @@ def test_no_power_changes_between_two_looks(frequency, every):
     assert cwt.step(frequency, 500.0, 240, 64) == 1
 
 
+def test_the_shortest_window_has_two_samples():
+    """Keep 0 and half the rate of two samples, at every second sample; without a limit, all frequencies of a window."""
+    p = stft.Params(window=0.001, step=0.02, limit=0.0)
+    assert stft.density(torch.zeros(1, 10), 100.0, p).shape == (1, 2, 5)
+    assert [stft._kept(length, 100.0, 0.0) for length in (2, 24, 25)] == [2, 13, 13]
+
+
 def test_how_often_power_is_looked_at_by_hand():
     """Look sixteen times a column, and at least twice a swing, at every power of two that allows it."""
     assert [cwt.step(0.1, 500.0, count, 64) for count in (1023, 2047, 2048, 4095, 4096)] == [1, 1, 2, 2, 4]

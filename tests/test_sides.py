@@ -72,6 +72,41 @@ def test_a_split_by_patient_needs_patients(tmp_path):
         sides.write(bundle(["p", "p", "q", "q", "r", "r", "", ""]), "cut", PATIENT, tmp_path / "cut")
 
 
+LEAK = {
+    "by": "beat", "test_chooses": False, "patients": 3, "patients_unknown": 0, "groups_shared": 1,
+    "overlap": {"p": ["train", "test"], "q": ["train", "validation"]},
+}  # fmt: skip
+APART = "no recording or signal on two sides"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "1 of 3 patients on both sides"),
+        ({"overlap": {}}, "no patient on two sides"),
+        ({"patients_unknown": 2}, "patients unknown"),
+        ({"by": "group"}, "1 of 3 patients on both sides"),
+        ({"by": "group", "groups_shared": 0}, f"{APART}, no patient of those known"),
+        (
+            {"by": "group", "groups_shared": 0, "patients_unknown": 2},
+            f"{APART}, no patient of those known; 2 rows are of unknown patients",
+        ),
+        ({"by": "group", "groups_shared": 0, "patients": 0, "patients_unknown": 9}, f"patients unknown, {APART}"),
+        ({"test_chooses": True}, "the test rows chose the epoch and the temperature; 1 of 3 patients on both sides"),
+    ],
+)
+def test_the_leak_in_words(more, said):
+    """Say whom train and test share, and not more than is known."""
+    assert sides.Sides(np.zeros(0, np.int8), LEAK | more).leak == said
+
+
+def test_people_and_groups_are_counted(tmp_path):
+    """Count three named people, three rows of nobody, and the one recording that all rows are of."""
+    sides.write(bundle(["p", "p", "q", "q", "", "", "r", ""]), "cut", BEAT, tmp_path / "cut")
+    told = sides.read(tmp_path / "cut").told
+    assert (told["patients"], told["patients_unknown"], told["groups_shared"]) == (3, 3, 1)
+
+
 def test_the_leak_counts_patients_and_not_rows(tmp_path):
     """Two of three people stand in train and in test."""
     told = sides.write(bundle("pqrpqrpq"), "cut", BEAT, tmp_path / "cut")
@@ -208,7 +243,7 @@ def test_a_split_by_row_draws_all_sides_and_tells_its_leak(tmp_path):
     told = sides.write(bundle(), "windows", drawn, tmp_path / "windows")
     made = sides.read(tmp_path / "windows")
     assert sorted(np.concatenate([made.rows(side) for side in ("train", "validation", "test")])) == [4, 5, 7]
-    assert "on both sides" in told or "no patient" in told
+    assert told == "{'train': 2, 'validation': 0, 'test': 1}, 1 of 1 patients on both sides"
 
 
 @pytest.mark.parametrize(

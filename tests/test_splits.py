@@ -292,6 +292,12 @@ def test_the_side_that_needs_a_label_most_gets_it_whatever_its_room():
     assert sides.tolist() == [0, 1, 0, 1, 0, 1]
 
 
+def test_a_need_within_a_hundredth_is_alike():
+    """Give a label to the side that has room where it needs 99 rows and the other 100; a third side has no share."""
+    labels, in_turn = np.array([[1000], [999], [199]]), SimpleNamespace(permutation=lambda rows: rows)
+    assert splits.stratified(labels, np.array([1, 200, 1]), (0.5, 0.5, 0.0), in_turn).tolist() == [0, 1, 0]
+
+
 def test_units_without_a_label_are_dealt_by_size():
     """Of eight units of three rows without labels, three quarters are six."""
     sides = dealt(np.zeros((8, 2), int), (0.75, 0.25), sizes=np.full(8, 3))
