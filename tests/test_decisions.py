@@ -259,15 +259,18 @@ def test_thresholds_by_the_challenge_score_better_those_of_f1():
     assert chosen == fit_thresholds(probability, labels, "challenge")
 
 
-def test_no_single_threshold_betters_those_by_the_challenge_score():
-    """Try every threshold of every label beside the others that were chosen."""
+@pytest.mark.parametrize("several", [True, False])
+def test_no_single_threshold_betters_those_by_the_challenge_score(several):
+    """Try every threshold of every label beside the others that were chosen, of records with several labels and with one."""
     probability, labels = many(60, 26, seed=3)
+    labels = labels if several else np.eye(26, dtype=np.int8)[labels.argmax(axis=1)]
     chosen = fit_thresholds(probability, labels, "challenge")
     best = as_challenge(probability, labels, chosen)
-    for c in range(26):
+    for c in np.flatnonzero(labels.any(axis=0)):  # the others keep one half
         for threshold in (*np.unique(probability[:, c]), 1.5):
             tried = (*chosen[:c], float(threshold), *chosen[c + 1 :])
             assert as_challenge(probability, labels, tried) <= best + 1e-9
+    assert labels.any(axis=0).sum() >= 15
 
 
 def test_the_climb_leaves_a_label_without_validation_rows_alone():

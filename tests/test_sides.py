@@ -137,6 +137,10 @@ def test_a_missing_membership_is_one_line(tmp_path):
     """The message names the memberships there are."""
     with pytest.raises(DataError, match="no membership 'fold'; known: cut"):
         sides.write(bundle(), "mine", Split("fold", ("a",), ("b",), "beat", 0.5, 1), tmp_path / "x")
+    two = bundle()
+    two.rows["fold_other"] = "a"
+    with pytest.raises(DataError, match=r"no membership 'fold'; known: cut, other$"):
+        sides.write(two, "mine", Split("fold", ("a",), ("b",), "beat", 0.5, 1), tmp_path / "x")
     with pytest.raises(DataError, match="holds no split"):
         sides.read(tmp_path / "x")
 
@@ -223,6 +227,7 @@ def test_shares_list_every_class_on_every_side(tmp_path):
     """Six lines for two classes and three sides."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
     table = sides.shares(sides.read(tmp_path / "cut"), bundle())
+    assert table.columns.tolist() == ["class", "side", "rows"]
     assert table["rows"].tolist() == [2, 1, 2, 1, 1, 1]
 
 
@@ -368,6 +373,13 @@ def test_the_parts_that_must_stay_whole_may_be_left_out(tmp_path):
     found = sides_of(sides.read(tmp_path / "cut"), given)
     assert found["few"] == [0, 0, 40, 0]
     assert found["extra"][3] == 2
+
+
+def test_nothing_is_drawn_where_all_that_trains_must_stay_whole(tmp_path):
+    """Leave every row of a in train and every row of b in test."""
+    given = several(np.ones((8, 4), int), fold_source=["a"] * 4 + ["b"] * 4)
+    sides.write(given, "b", replace(GROUP, test=("b",), whole=("a",)), tmp_path / "cut")
+    assert sides_of(sides.read(tmp_path / "cut"), given) == {"a": [4, 0, 0, 0], "b": [0, 0, 4, 0]}
 
 
 def test_test_rows_are_drawn_within_each_source_but_of_those_that_stay_whole(tmp_path):
