@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast check format bench bench-slow clean
+.PHONY: help setup repro tables test test-fast check format mutants bench bench-slow clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
 	@echo "make check      lint and type-check"
+	@echo "make mutants    change losses, scores, splits and encodings in small places, and see that the tests notice (half an hour)"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make setup      only make $(VENV)"
 
@@ -41,6 +42,9 @@ check: setup
 format: setup
 	ruff check --fix src stages tests benchmarks
 	ruff format src stages tests benchmarks
+
+mutants: setup
+	python tests/mutants/run.py
 
 # --no-deps: a peer's own requirements would replace our torch
 bench: setup

@@ -273,6 +273,22 @@ def test_no_single_threshold_betters_those_by_the_challenge_score(several):
     assert labels.any(axis=0).sum() >= 15
 
 
+@pytest.mark.parametrize(("others", "expected"), [(2, (0.25, 0.5)), (4, (0.95, 0.05))])
+def test_a_climb_by_hand(others, expected):
+    """Claim AF of one record at the price of as many of PVC as are likelier, or of none.
+
+    Claimed for its own record AF earns 1; beside PVC, for one of PVC, (1 + 0.375) / 2 - 1. Two of those are worth it, four are not;
+    PVC then earns 0.375 / 2 for the record of AF too, of which nothing else is claimed.
+    """
+    labels, probability = np.zeros((others + 1, 26), int), np.zeros((others + 1, 26), np.float32)
+    fibrillation, early = challenge.CLASSES.index("AF"), challenge.CLASSES.index("PVC")
+    labels[:others, early] = labels[others, fibrillation] = 1
+    probability[:, early] = [0.9] * others + [0.1]
+    probability[:, fibrillation] = [0.9] * others + [0.5]
+    chosen = fit_thresholds(probability, labels, "challenge")
+    assert (chosen[fibrillation], chosen[early]) == pytest.approx(expected)
+
+
 def test_the_climb_leaves_a_label_without_validation_rows_alone():
     """Keep one half for labels that do not occur, though claims of them earn partial credit."""
     probability, labels = many(200, 26)

@@ -1,7 +1,5 @@
 """Where the settings of losses, encodings and frontends end: by hand, what is just taken and what is just refused."""
 
-from dataclasses import fields
-
 import pytest
 
 from pqrst import catalog
@@ -49,15 +47,3 @@ def test_a_setting_ends_where_the_table_says(path, name, taken, refused):
     for value in refused:
         with pytest.raises(SettingsError, match=rf"^{path}\.{name} must be "):
             parse(settings, {name: value}, path)
-
-
-@pytest.mark.parametrize("kind", ["losses", "encodings", "frontends"])
-def test_the_table_knows_every_limit(kind):
-    """Hold every setting that says a limit against this table."""
-    limited = {
-        f"{kind}.{name}.{field.name}"
-        for name in catalog.names(kind)
-        for field in fields(catalog.load(kind, name).Params)
-        if "Between" in str(field.type)
-    }
-    assert limited <= {f"{path}.{name}" for path, name, _, _ in CASES}
