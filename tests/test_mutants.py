@@ -95,12 +95,12 @@ def test_every_explanation_is_of_a_mutant_that_there_is():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tests", "code", "share"), [("multilabel_losses", 0, "100.0"), ("optimizers", 1, "0.0")])
-def test_a_change_that_no_test_sees_is_told(tests, code, share):
+@pytest.mark.parametrize(("tests", "code"), [("multilabel_losses", 0), ("optimizers", 1)])
+def test_a_change_that_no_test_sees_is_told(tests, code):
     """Kill what the tests of a module see; name and fail for what tests of something else leave."""
     told = subprocess.run(
         [sys.executable, HERE / "run.py", "losses/_positives.py", "--tests", tests], capture_output=True, text=True, check=False
     )  # fmt: skip
     assert told.returncode == code, told.stderr
-    assert f"| {share} |" in told.stdout
+    assert ("| 0.0 |" in told.stdout) == bool(code)
     assert ("losses/_positives.py:15: positive_weights: " in told.stdout) == bool(code)

@@ -215,7 +215,7 @@ def report(found: list) -> int:
     for name, row in rows.items():
         dead = row["killed"] + row["timed out"]
         print(
-            f"| {name} | {row.total()} | {' | '.join(str(row[c]) for c in columns)} | {100 * dead / row.total():.1f} |"
+            f"| {name} | {row.total()} | {' | '.join(str(row[c]) for c in columns)} | {100 * dead / max(row.total(), 1):.1f} |"
         )
     print(*["", "left, without an explanation:" if unknown else "", *unknown], sep="\n")
     return len(unknown)
