@@ -127,6 +127,16 @@ def test_power_is_looked_at_now_and_then_in_a_long_signal():
         np.testing.assert_allclose(found[place], _matrix.fit(torch.from_numpy(slow), 64).numpy(), atol=0.1 * slow.max())
 
 
+@pytest.mark.parametrize("omega", [5.0, 6.0])
+def test_each_frequency_is_looked_at_as_often_as_it_changes(omega):
+    """Look at each of four frequencies at steps of its own, at the very numbers that stand there."""
+    x = RANDOM.normal(size=2051)
+    found = draw(cwt, x[None], 100.0, size=4, log=False, omega=omega)[0]
+    for row, frequency, every in zip(found, np.geomspace(40, 1, 4), (1, 4, 8, 32), strict=True):
+        looked = by_convolution(x, frequency, 100.0, omega)[::every].copy()
+        np.testing.assert_allclose(row, _matrix.fit(torch.from_numpy(looked), 4).numpy(), rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize(("frequency", "every"), [(1, 16), (10, 16), (20, 8), (30, 8), (200, 1)])
 def test_no_power_changes_between_two_looks(frequency, every):
     """Look at least twice in a period, and at least sixteen times in a column."""
