@@ -5,6 +5,7 @@ limits of settings (`Between`), decorators, imports, `super().__init__()`, and t
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -64,6 +65,11 @@ def mutants(source: str) -> list[Mutant]:
             told = f"{at.scope or 'module'}: {before}  →  {after}"
             found.append(Mutant(number, change, at.scope, at.in_body, at.statement.lineno, word, told))
     return found
+
+
+def plain(told: str) -> str:
+    """Leave out what versions of Python write differently of the same code: brackets, quotes, blanks."""
+    return re.sub(r"[()\s'\"]", "", told)
 
 
 def mutated(source: str, mutant: Mutant) -> ast.Module:
