@@ -10,7 +10,7 @@ help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
 	@echo "make check      lint and type-check"
-	@echo "make mutants    change losses, scores, splits and encodings in small places, and see that the tests notice (half an hour)"
+	@echo "make mutants    change losses, scores, splits and encodings in small places, and see that the tests notice (long)"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make setup      only make $(VENV)"
 
