@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro tables test test-fast fuzz check format bench bench-slow load crash determinism audit clean
+.PHONY: help setup repro tables test test-fast fuzz check format mutants bench bench-slow load crash determinism audit clean
 
 help:
 	@echo "make repro      build everything on made-up recordings and show the tables"
 	@echo "make test       run all tests (make test-fast leaves out the slow ones)"
 	@echo "make fuzz       every reader under a coverage-guided fuzzer, SECONDS=60 each (ONLY=wfdb,csv for some)"
 	@echo "make check      lint and type-check"
+	@echo "make mutants    change losses, scores, splits and encodings in small places, and see that the tests notice (long)"
 	@echo "make bench      measure against peers (make bench-slow: what takes an hour)"
 	@echo "make crash      kill stages and fail their disk, and run them again (make determinism: build under other circumstances)"
 	@echo "make load       load the server with good and bad clients, and stop it amid them"
@@ -53,6 +54,9 @@ check: setup
 format: setup
 	ruff check --fix src stages tests benchmarks
 	ruff format src stages tests benchmarks
+
+mutants: setup
+	python tests/mutants/run.py
 
 # --no-deps: a peer's own requirements would replace our torch
 bench: setup

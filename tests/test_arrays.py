@@ -57,7 +57,8 @@ def test_many_rows_grow_the_header_in_place(tmp_path):
 
 def test_an_interrupted_writing_leaves_nothing(tmp_path):
     """Neither the folder nor its temporary twin stays when the work breaks off."""
-    with pytest.raises(DataError), Writer(tmp_path / "toy", (1, 4), "float32") as writer:
+    expected = pytest.raises(DataError, match=r"rows of shape \(2, 4\) where \(1, 4\) was promised$")
+    with expected, Writer(tmp_path / "toy", (1, 4), "float32") as writer:
         writer.add(np.zeros((1, 2, 4)), np.array([0]), rows("r"))
     assert list(tmp_path.iterdir()) == []
 

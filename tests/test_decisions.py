@@ -116,9 +116,32 @@ def test_a_temperature_never_changes_a_decision(seed, temperature):
 
 
 def test_rows_told_apart_without_a_mistake_have_a_temperature_above_zero():
-    """The cross-entropy falls for ever; the search ends at its bound."""
-    logits = np.array([[5.0, -5.0], [-5.0, 5.0]])
-    assert 0.04 < calibrate(logits, *[np.array([0, 1])] * 2, "single", "validation").temperature < 0.5
+    """The cross-entropy falls for ever; the search ends at its bound, and at the other one where every row is mistaken."""
+    logits = np.array([[0.1, -0.1], [-0.1, 0.1]])
+    assert calibrate(logits, *[np.array([0, 1])] * 2, "single", "validation").temperature == pytest.approx(
+        0.05, rel=1e-3
+    )
+    mistaken = calibrate(logits, np.array([1, 0]), np.array([0, 1]), "single", "validation")
+    assert mistaken.temperature == pytest.approx(20, rel=1e-3)
+
+
+def test_a_temperature_has_six_digits():
+    """Round to what a contract shows, and no further."""
+    found = [str(calibrate(*drawn(f, 500), np.arange(500), "single", "test").temperature) for f in (0.5, 1.0, 3.0)]
+    assert max(len(text.partition(".")[2]) for text in found) == 6
+
+
+def test_what_was_never_fitted_says_so():
+    """Divide by one, fitted on nothing."""
+    assert decisions.Calibration() == decisions.Calibration(temperature=1.0, fitted_on="nothing", rows=0)
+
+
+def test_the_logarithm_of_a_mean_by_hand():
+    """Average 1/4 and 1/2 of recording 0, which do not follow one another, by class as well."""
+    logs = np.log([[0.25, 1.0], [0.3, 0.1], [0.5, 0.5]])
+    which = np.array([0, 1, 0])
+    assert np.exp(decisions._log_mean(logs, which)) == pytest.approx(np.array([[0.375, 0.75], [0.3, 0.1]]))
+    assert np.exp(decisions._log_mean(logs[:, 0], which)) == pytest.approx([0.375, 0.3])
 
 
 def column(*values):
@@ -132,6 +155,15 @@ HALF_KNOWN = column(0.9, 0.6, 0.5, 0.3, 0.1).astype(np.float32), column(1, 0, 1,
 def test_a_threshold_by_hand(by, expected):
     """Claim four rows: 3 of 3 true ones found, 1 of 2 false ones not, F1 6/7; halfway between 0.3 and 0.1."""
     assert fit_thresholds(*HALF_KNOWN, by) == pytest.approx((expected,))
+
+
+def test_thresholds_above_and_below_all_rows_by_hand():
+    """Claim no row by Youden, halfway between 0.9 and 1, and both by F1, halfway between 0.1 and 0, where the order is reversed."""
+    probability, labels = column(0.9, 0.1).astype(np.float32), column(0, 1)
+    assert fit_thresholds(probability, labels, "youden") == pytest.approx((0.95,))
+    assert fit_thresholds(probability, labels, "f1") == pytest.approx((0.05,))
+    (above,) = fit_thresholds(column(1.0, 0.1).astype(np.float32), labels, "youden")
+    assert 1 < above < 1.001
 
 
 def test_youden_and_f1_are_not_the_same():
@@ -227,15 +259,34 @@ def test_thresholds_by_the_challenge_score_better_those_of_f1():
     assert chosen == fit_thresholds(probability, labels, "challenge")
 
 
-def test_no_single_threshold_betters_those_by_the_challenge_score():
-    """Try every threshold of every label beside the others that were chosen."""
+@pytest.mark.parametrize("several", [True, False])
+def test_no_single_threshold_betters_those_by_the_challenge_score(several):
+    """Try every threshold of every label beside the others that were chosen, of records with several labels and with one."""
     probability, labels = many(60, 26, seed=3)
+    labels = labels if several else np.eye(26, dtype=np.int8)[labels.argmax(axis=1)]
     chosen = fit_thresholds(probability, labels, "challenge")
     best = as_challenge(probability, labels, chosen)
-    for c in range(26):
+    for c in np.flatnonzero(labels.any(axis=0)):  # the others keep one half
         for threshold in (*np.unique(probability[:, c]), 1.5):
             tried = (*chosen[:c], float(threshold), *chosen[c + 1 :])
             assert as_challenge(probability, labels, tried) <= best + 1e-9
+    assert labels.any(axis=0).sum() >= 15
+
+
+@pytest.mark.parametrize(("others", "expected"), [(2, (0.25, 0.5)), (4, (0.95, 0.05))])
+def test_a_climb_by_hand(others, expected):
+    """Claim AF of one record at the price of as many of PVC as are likelier, or of none.
+
+    Claimed for its own record AF earns 1; beside PVC, for one of PVC, (1 + 0.375) / 2 - 1. Two of those are worth it, four are not;
+    PVC then earns 0.375 / 2 for the record of AF too, of which nothing else is claimed.
+    """
+    labels, probability = np.zeros((others + 1, 26), int), np.zeros((others + 1, 26), np.float32)
+    fibrillation, early = challenge.CLASSES.index("AF"), challenge.CLASSES.index("PVC")
+    labels[:others, early] = labels[others, fibrillation] = 1
+    probability[:, early] = [0.9] * others + [0.1]
+    probability[:, fibrillation] = [0.9] * others + [0.5]
+    chosen = fit_thresholds(probability, labels, "challenge")
+    assert (chosen[fibrillation], chosen[early]) == pytest.approx(expected)
 
 
 def test_the_climb_leaves_a_label_without_validation_rows_alone():
@@ -254,6 +305,7 @@ def test_a_climb_where_nothing_can_be_earned_ends_where_it_began():
     by_f1, chosen = (np.array(fit_thresholds(probability, labels, by)) for by in ("f1", "challenge"))
     other = np.arange(26) != challenge.CLASSES.index("NSR")
     assert (chosen[other] == 0.5).all()
+    assert chosen.tolist() == by_f1.tolist()
     assert as_challenge(probability, labels, chosen) == as_challenge(probability, labels, by_f1) == 0
 
 

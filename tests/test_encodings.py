@@ -262,6 +262,12 @@ def test_leads_are_stacked_as_they_are():
     assert torch.equal(encode("stacked_leads", x), x.unsqueeze(1))
 
 
+def test_leads_are_standardised_by_themselves():
+    """Bring each lead of each row to deviation 1, and a flat one to 0."""
+    x = torch.tensor([[[1.0, 3.0], [0.0, 4.0]], [[5.0, 5.0], [2.0, 6.0]]])
+    assert stacked_leads.standardised(x).tolist() == [[[-1, 1], [-1, 1]], [[0, 0], [-1, 1]]]
+
+
 def test_leads_are_standardised_by_hand():
     """Bring 1, 3 and 5, 9 to −1, 1 each, and a flat lead to 0."""
     x = torch.tensor([[[1.0, 3.0], [5.0, 9.0], [0.1, 0.1]]])

@@ -127,11 +127,34 @@ def test_power_is_looked_at_now_and_then_in_a_long_signal():
         np.testing.assert_allclose(found[place], _matrix.fit(torch.from_numpy(slow), 64).numpy(), atol=0.1 * slow.max())
 
 
+@pytest.mark.parametrize("omega", [5.0, 6.0])
+def test_each_frequency_is_looked_at_as_often_as_it_changes(omega):
+    """Look at each of four frequencies at steps of its own, at the very numbers that stand there."""
+    x = RANDOM.normal(size=2051)
+    found = draw(cwt, x[None], 100.0, size=4, log=False, omega=omega)[0]
+    for row, frequency, every in zip(found, np.geomspace(40, 1, 4), (1, 4, 8, 32), strict=True):
+        looked = by_convolution(x, frequency, 100.0, omega)[::every].copy()
+        np.testing.assert_allclose(row, _matrix.fit(torch.from_numpy(looked), 4).numpy(), rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize(("frequency", "every"), [(1, 16), (10, 16), (20, 8), (30, 8), (200, 1)])
 def test_no_power_changes_between_two_looks(frequency, every):
     """Look at least twice in a period, and at least sixteen times in a column."""
     assert cwt.step(frequency, 500.0, 20_000, 64) == every
     assert cwt.step(frequency, 500.0, 240, 64) == 1
+
+
+def test_the_shortest_window_has_two_samples():
+    """Keep 0 and half the rate of two samples, at every second sample; without a limit, all frequencies of a window."""
+    p = stft.Params(window=0.001, step=0.02, limit=0.0)
+    assert stft.density(torch.zeros(1, 10), 100.0, p).shape == (1, 2, 5)
+    assert [stft._kept(length, 100.0, 0.0) for length in (2, 24, 25)] == [2, 13, 13]
+
+
+def test_how_often_power_is_looked_at_by_hand():
+    """Look sixteen times a column, and at least twice a swing, at every power of two that allows it."""
+    assert [cwt.step(0.1, 500.0, count, 64) for count in (1023, 2047, 2048, 4095, 4096)] == [1, 1, 2, 2, 4]
+    assert [cwt.step(f, 500.0, 10**6, 64) for f in (250.0, 126.0, 125.0, 62.5)] == [1, 1, 2, 4]
 
 
 @pytest.mark.parametrize("module", [stft, cwt])
@@ -171,3 +194,4 @@ def test_frequencies_that_the_samples_do_not_hold_are_refused():
     """Say how high they may be."""
     with pytest.raises(SettingsError, match=r"^encodings\.cwt\.high is 40 Hz, but 60 Hz samples .* at most 30 Hz$"):
         draw(cwt, np.zeros((1, 100)), 60.0)
+    assert np.isfinite(draw(cwt, np.zeros((1, 100)), 80.0)).all()  # half the rate itself

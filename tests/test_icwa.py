@@ -188,3 +188,18 @@ def test_the_type_of_the_numbers_stays(mode):
     out = frontend(mode)(x.half())
     assert out.dtype == torch.float16
     torch.testing.assert_close(out.float(), frontend(mode)(x), rtol=0.01, atol=0.1)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-20])
+def test_inverted_excitation_by_hand(unit):
+    """Take logarithms of 1e-4 √P + √P_c, standardise them, and turn round what a network that changes nothing makes of them.
+
+    Powers of 0, 1e6 and 4e6 have the levels -2.047, 6.908 and 7.601, standardised -1.411, 0.627 and 0.785, in any unit.
+    """
+    module = icwa.InvertedExcitation(3, 3)
+    with torch.no_grad():
+        for layer in (module.narrow, module.widen):
+            layer.weight.copy_(torch.eye(3))
+            layer.bias.zero_()
+    found = module(unit * torch.tensor([[0.0, 1e6, 4e6]])).squeeze().tolist()
+    assert found == pytest.approx([1, 0.69649, 0.62668], abs=2e-5)

@@ -186,6 +186,29 @@ def test_resampling_repeats_from_its_seed():
     assert first == again
 
 
+def loop(counts, patients, seeds):
+    """Score one drawing of patients and seeds after the other: the share of right beats, averaged over the drawn seeds."""
+    n_seeds, n_patients = counts.shape[:2]
+    patients, seeds = np.random.default_rng(patients), np.random.default_rng(seeds)
+    weights = patients.multinomial(n_patients, np.full(n_patients, 1 / n_patients), 2000)
+    drawn = seeds.integers(n_seeds, size=(2000, n_seeds))
+    found = []
+    for times, some in zip(weights, drawn, strict=True):
+        matrices = [sum(n * matrix for n, matrix in zip(times, counts[seed], strict=True)) for seed in range(n_seeds)]
+        found.append(np.mean([np.trace(matrices[seed]) / matrices[seed].sum() for seed in some]))
+    return np.array(found)
+
+
+def test_resampling_by_patient_is_that_of_a_loop():
+    """Draw patients by the seed and networks by the next; of two runs the same patients, and networks by the next two."""
+    one, other = (np.concatenate([people(spread(s)[:5]), people(spread(s + 1)[:5])]) for s in (0, 5))
+    values = loop(one, 7, 8)
+    assert intervals.by_patient(one, accuracy, 7) == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist())
+    difference = values - loop(other, 7, 9)
+    fewer = min((difference <= 0).sum(), (difference >= 0).sum())
+    assert intervals.p_value(one, other, accuracy, 7) == pytest.approx(min(1, 2 * (fewer + 1) / 2001))
+
+
 @pytest.mark.parametrize(
     ("given", "corrected"),
     [

@@ -16,12 +16,32 @@ def test_the_pooled_areas_by_hand():
     assert np.isnan(label_scores.auroc_micro(np.zeros((2, 2), int), probability))
 
 
+def test_areas_of_any_numbers_by_hand():
+    """Order numbers below 0 and above 1, in any type, as numbers are ordered: two pairs of three are right, or a tie."""
+    truth = np.array([[1], [0], [1], [1]])
+    for numbers, area in (([-0.2, -0.5, 0.3, -0.9], 2 / 3), ([3.5, 2.5, 80, 0.5], 2 / 3), ([7, 5, 5, 2], 1.5 / 3)):
+        for dtype in (np.float32, np.float64):
+            given = np.array(numbers, dtype)[:, None]
+            assert label_scores.areas(label_scores.auroc, truth, given) == [pytest.approx(area)]
+    assert label_scores.areas(label_scores.auroc, truth, np.array([[7], [5], [5], [2]])) == [pytest.approx(0.5)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_neighbours_near_zero_are_told_apart(dtype):
+    """Put two billionths above one, and 0 beside −0."""
+    truth = np.array([[1], [0]])
+    for numbers, area in (([2e-9, 1e-9], 1), ([1e-9, 2e-9], 0), ([0.0, -0.0], 0.5), ([-0.0, 0.0], 0.5)):
+        assert label_scores.areas(label_scores.auroc, truth, np.array(numbers, dtype)[:, None]) == [area]
+
+
 def test_a_threshold_picked_on_the_test_rows_by_hand():
     """Take the one threshold of all cells that suits them best: 3 of 3 found at 1 of 3 wrong, above 1 of 3 at none."""
     labels, probability = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[0.9, 0.1], [0.5, 0.4], [0.6, 0.2]])
     named = ("recall_micro_picked_on_test", "specificity_micro_picked_on_test")
     assert [scores.score(name, labels, probability, None, "AB") for name in named] == pytest.approx([1, 2 / 3])
     assert np.isnan(scores.score(named[0], 0 * labels, probability, None, "AB"))
+    worst = np.array([[1], [0]]), np.array([[0.1], [0.9]])  # no threshold is better than none
+    assert [scores.score(name, *worst, None, "A") for name in named] == [0, 1]
 
 
 def test_pooled_and_macro_areas_leave_out_what_is_on_one_side():

@@ -83,7 +83,7 @@ def test_one_made_up_seed_keeps_the_others_out(tmp_path):
     """Record all seeds of a run or none."""
     score(tmp_path / "scores", 17, synthetic=False)
     score(tmp_path / "scores", 18, synthetic=True)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^run tiny was scored on synthetic recordings"):
         ledger.record(tmp_path / "scores", "tiny", tmp_path / "paper")
     assert not (tmp_path / "paper").exists()
 
@@ -116,7 +116,7 @@ def test_one_made_up_value_keeps_the_others_out(tmp_path):
     """Record all values of a run or none."""
     score(tmp_path / "scores" / "0.1", 17, synthetic=False)
     score(tmp_path / "scores" / "0.5", 17, synthetic=True)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"^run alpha was scored on synthetic recordings"):
         ledger.record(tmp_path / "scores", "alpha", tmp_path / "paper")
     assert not (tmp_path / "paper").exists()
 

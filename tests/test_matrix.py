@@ -60,6 +60,37 @@ def test_fitting_stretches_as_well():
     assert torch.equal(_matrix.resize(picture, 2), picture)
 
 
+def test_a_stretch_of_time_by_hand():
+    """Count what is left of ten samples, and refuse a start that leaves none."""
+    assert [_matrix.samples((1, 10), start, length, "x") for start, length in ((0, 0), (4, 0), (9, 0), (4, 3))] == [
+        10,
+        6,
+        1,
+        3,
+    ]
+    with pytest.raises(SettingsError, match=r"^x\.start is 10, but the signals end after 10 samples$"):
+        _matrix.samples((1, 10), 10, 0, "x")
+
+
+def test_what_is_missing_is_nought():
+    """Put zeros behind a signal that is one or two samples short and for a sample that is missing, and keep what is infinite."""
+    x = torch.tensor([1.0, 2.0, 3.0])
+    assert _matrix.cut(x, 1, 3).tolist() == [2, 3, 0]
+    assert _matrix.cut(x, 1, 4).tolist() == [2, 3, 0, 0]
+    assert _matrix.cut(x, 1, 1).tolist() == [2]
+    assert _matrix.cut(x, 1, 0).tolist() == [2, 3]
+    assert _matrix.cut(torch.tensor([torch.nan, torch.inf, -torch.inf]), 0, 0).tolist() == [0, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("exported", [True, False])
+def test_values_are_sorted_by_numpy_or_in_a_graph(monkeypatch, exported):
+    """Sort the last axis either way, and let no gradient through."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: exported)
+    found = _matrix.ordered(torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], requires_grad=True))
+    assert found.tolist() == [[1, 2, 3], [0, 4, 5]]
+    assert not found.requires_grad
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 187])
 def test_percentiles_are_numpys(count):
     """Agree with numpy to the last bit, at the ends, at values and between them."""

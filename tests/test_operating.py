@@ -36,6 +36,18 @@ def test_operating_points_by_hand():
     assert of_a["specificity"].tolist() == pytest.approx([1, 1 / 2])
     assert of_a["precision"].tolist() == pytest.approx([1, 3 / 4])
     assert table["rows"].tolist() == [3, 0, 3, 0]
+    assert table.columns.tolist() == ["class", "threshold", "sensitivity", "specificity", "precision", "rows"]
+    assert operating.SENSITIVITIES == (0.8, 0.9, 0.95)  # that are told of every run
+
+
+def test_one_true_row_has_an_operating_point():
+    """Find it at any target, even at none at all."""
+    labels, probability = np.array([[0], [1], [0]]), np.array([[0.9], [0.6], [0.1]], np.float32)
+    for target in (0.0, 0.5, 1.0):
+        thresholds = operating.thresholds_at(labels, probability, target)
+        point = operating.points(labels, probability, thresholds, ("A",)).iloc[0]
+        assert point[list(operating.POINT)].tolist() == pytest.approx([0.6, 1, 1 / 2, 1 / 2])
+    assert operating.thresholds_at(np.ones((3, 1)), probability, 0.0) == pytest.approx([0.9])
 
 
 def test_a_label_without_true_rows_has_no_operating_point():
@@ -98,6 +110,7 @@ def test_reliability_by_hand():
     assert table["class"].tolist() == ["all labels"] * 2 + ["A"] * 2 + ["B"] * 2
     assert table["bin"].tolist() == [0, 1] * 3
     assert table["rows"].tolist() == [4, 2, 2, 1, 2, 1]
+    assert table.index.tolist() == [0, 1, 2, 3, 4, 5]
     assert table["confidence"].tolist() == pytest.approx([0.2, 0.85, 0.3, 0.7, 0.1, 1.0])
     assert table["share"].tolist() == pytest.approx([1 / 4, 1, 1 / 2, 1, 0, 1])
 
@@ -106,6 +119,11 @@ def test_bins_without_rows_are_left_out():
     """Give a line only where there is something to tell."""
     table = operating.reliability(np.array([[1]]), np.array([[0.99]]), ("A",))
     assert table["bin"].tolist() == [14, 14]
+
+
+def test_confidences_at_and_beyond_both_ends_have_a_bin():
+    """Put 0 into the first bin and what round-off leaves above 1 into the last."""
+    assert operating._bin(np.array([0.0, 1 / 15, 0.07, 1.0, 1.0000001]), 15).tolist() == [0, 0, 1, 14, 14]
 
 
 def test_reliability_agrees_with_scikit_learn():

@@ -78,6 +78,10 @@ def test_bins_by_hand():
     x = torch.tensor([[0.0, 1, 2, 3, 4], [5, 5, 5, 5, 9]], dtype=torch.float64)
     assert markov.binned(x, 4, "uniform").tolist() == [[0, 0, 1, 2, 3], [0, 0, 0, 0, 3]]
     assert markov.binned(x, 4, "quantile").tolist() == [[0, 0, 1, 2, 3], [0, 0, 0, 0, 1]]
+    twice = torch.tensor([0.0, 1, 2, 5, 5, 5, 5, 9], dtype=torch.float64)  # borders at 1.75, 5 and 5
+    assert markov.binned(twice, 4, "quantile").tolist() == [0, 0, 1, 1, 1, 1, 1, 2]
+    leads = torch.tensor([-1.0, -0.6, 0.6, 1.0]).expand(2, 3, 4)  # quartiles at -0.674, 0 and 0.674
+    assert markov.binned(leads, 4, "normal").tolist() == [[[0, 1, 2, 3]] * 3] * 2
     assert markov.binned(x - 2, 2, "normal").tolist() == [[0, 0, 0, 1, 1], [1, 1, 1, 1, 1]]
 
 

@@ -262,6 +262,7 @@ def test_kappa_agrees_with_scikit_learn():
     """Take off the agreement of the margins as a peer library does, and give 0 where all is one class."""
     assert scores.kappa(HAND) == pytest.approx(metrics.cohen_kappa_score(*REAL_ROWS))
     assert scores.kappa(np.array([[9, 0], [0, 0]])) == 0
+    assert scores.kappa(np.array([[1, 0], [0, 0]])) == 0
 
 
 def test_j_kappa_by_hand():
@@ -269,6 +270,10 @@ def test_j_kappa_by_hand():
     expected = metrics.cohen_kappa_score(*REAL_ROWS) / 2 + (10 / 20 + 10 / 16 + 30 / 35 + 30 / 42) / 8
     assert scores.from_matrix("j_kappa", HAND, "NSVF") == pytest.approx(expected)
     assert np.isnan(scores.from_matrix("j_kappa", HAND[:2, :2], ("Normal", "Abnormal")))
+    # classes S and V alone: κ 3/4, Se 3/4 and 1, P+ 1 and 4/5
+    assert scores.from_matrix("j_kappa", np.array([[3, 1], [0, 4]]), "SV") == pytest.approx(
+        (3 + 3 / 4 + 1 + 1 + 4 / 5) / 8
+    )
 
 
 def test_scores_of_one_class_by_hand():
@@ -359,8 +364,15 @@ def test_f2_and_g2_by_hand():
     f2, g2 = (scores.score(name, SEVERAL, None, CLAIMED, "ABCD") for name in ("f2_macro", "g2_macro"))
     assert f2 == pytest.approx((1 + 0 + 5 / 6) / 3)
     assert g2 == pytest.approx((1 + 0 + 1 / 2) / 3)
+    third = np.array([[1, 1, 1], [1, 0, 0]]), np.array([[0, 0, 0], [1, 0, 0]])  # hit 1 and missed 1/3; missed 1/3; 1/3
+    assert scores.score("g2_macro", *third[:1], None, third[1], "ABC") == pytest.approx(1 / (1 + 2 / 3) / 3)
     one = scores.score("f2_macro", np.array([0, 0, 1]), None, np.array([0, 1, 1]), "AB")
     assert one == pytest.approx((5 / 9 + 5 / 6) / 2)  # one label a row: hit 1, missed 1; hit 1, wrong 1
+
+
+def test_records_weigh_by_their_labels():
+    """Share one among two labels, and give a record of one label or of none all of it."""
+    assert scores.record_weights(np.array([[1, 1], [0, 1], [0, 0]])).tolist() == [0.5, 1, 1]
 
 
 def test_f2_agrees_with_scikit_learn_given_the_same_weights():
@@ -380,6 +392,8 @@ def test_kappa_of_labels_agrees_with_scikit_learn():
     assert scores.score("kappa_macro", labels, None, said, "ABCDEF") == pytest.approx(expected)
     # label 0 is right everywhere; 1 has no hit of 1 true, 1 said: -1/3; 2 has one of 1 true, 2 said: 1/2
     assert scores.score("kappa_macro", SEVERAL, None, CLAIMED, "ABCD") == pytest.approx((1 - 1 / 3 + 1 / 2) / 3)
+    # label 0 is right twice; 1 never occurs and is claimed once, which is no better than chance
+    assert scores.score("kappa_macro", np.array([[1, 0], [0, 0]]), None, np.array([[1, 1], [0, 0]]), "AB") == 1 / 2
 
 
 def test_wrong_cells_by_hand_and_by_scikit_learn():
@@ -452,7 +466,10 @@ def test_the_challenge_score_by_hand():
     labels, outputs = np.zeros((1, 26), np.int8), np.zeros((1, 26), np.int8)
     labels[0, 0] = outputs[0, 0] = outputs[0, challenge.CLASSES.index("PVC")] = 1
     # weights of the official table: AF for AF 1, PVC for AF 0.375, NSR for AF 0.25
-    assert scores.challenge_2021(labels, outputs) == pytest.approx(((1 + 0.375) / 2 - 0.25 / 2) / (1 - 0.25 / 2))
+    above, own = (1 + 0.375) / 2 - 0.25 / 2, 1 - 0.25 / 2  # what the output and the label earn above sinus rhythm
+    assert scores.challenge_terms(labels, outputs).tolist() == [pytest.approx([above, own])]
+    assert scores.challenge_2021(labels, outputs) == pytest.approx(above / own)
+    assert scores.score("challenge_2021", labels, None, outputs, challenge.CLASSES) == pytest.approx(above / own)
 
 
 @pytest.mark.parametrize("rows", [0, 5])
@@ -471,7 +488,15 @@ def test_the_challenge_score_is_of_its_own_classes():
     assert np.isnan(scores.score("challenge_2021", SEVERAL, None, CLAIMED, "ABCD"))
 
 
-@pytest.mark.parametrize("rows", [1, 254, 255, 256, 1000])
+def test_fewer_rows_than_classes_have_areas():
+    """Average over the two classes that occur in two rows, each above the other row."""
+    labels, probability = np.array([0, 2]), np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    for name in ("auroc_macro", "average_precision_macro", "auroc_micro"):
+        assert scores.score(name, labels, probability, probability.argmax(axis=1), "ABC") == 1
+    assert scores.one_hot(labels, 3).tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("rows", [1, 254, 255, 256, 1000, 70_000])
 def test_labels_are_counted_beyond_a_byte(rows):
     """Count as many rows as there are, cell by cell."""
     rng = np.random.default_rng(rows)

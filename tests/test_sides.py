@@ -72,6 +72,41 @@ def test_a_split_by_patient_needs_patients(tmp_path):
         sides.write(bundle(["p", "p", "q", "q", "r", "r", "", ""]), "cut", PATIENT, tmp_path / "cut")
 
 
+LEAK = {
+    "by": "beat", "test_chooses": False, "patients": 3, "patients_unknown": 0, "groups_shared": 1,
+    "overlap": {"p": ["train", "test"], "q": ["train", "validation"]},
+}  # fmt: skip
+APART = "no recording or signal on two sides"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "1 of 3 patients on both sides"),
+        ({"overlap": {}}, "no patient on two sides"),
+        ({"patients_unknown": 2}, "patients unknown"),
+        ({"by": "group"}, "1 of 3 patients on both sides"),
+        ({"by": "group", "groups_shared": 0}, f"{APART}, no patient of those known"),
+        (
+            {"by": "group", "groups_shared": 0, "patients_unknown": 2},
+            f"{APART}, no patient of those known; 2 rows are of unknown patients",
+        ),
+        ({"by": "group", "groups_shared": 0, "patients": 0, "patients_unknown": 9}, f"patients unknown, {APART}"),
+        ({"test_chooses": True}, "the test rows chose the epoch and the temperature; 1 of 3 patients on both sides"),
+    ],
+)
+def test_the_leak_in_words(more, said):
+    """Say whom train and test share, and not more than is known."""
+    assert sides.Sides(np.zeros(0, np.int8), LEAK | more).leak == said
+
+
+def test_people_and_groups_are_counted(tmp_path):
+    """Count three named people, three rows of nobody, and the one recording that all rows are of."""
+    sides.write(bundle(["p", "p", "q", "q", "", "", "r", ""]), "cut", BEAT, tmp_path / "cut")
+    told = sides.read(tmp_path / "cut").told
+    assert (told["patients"], told["patients_unknown"], told["groups_shared"]) == (3, 3, 1)
+
+
 def test_the_leak_counts_patients_and_not_rows(tmp_path):
     """Two of three people stand in train and in test."""
     told = sides.write(bundle("pqrpqrpq"), "cut", BEAT, tmp_path / "cut")
@@ -102,6 +137,10 @@ def test_a_missing_membership_is_one_line(tmp_path):
     """The message names the memberships there are."""
     with pytest.raises(DataError, match="no membership 'fold'; known: cut"):
         sides.write(bundle(), "mine", Split("fold", ("a",), ("b",), "beat", 0.5, 1), tmp_path / "x")
+    two = bundle()
+    two.rows["fold_other"] = "a"
+    with pytest.raises(DataError, match=r"no membership 'fold'; known: cut, other$"):
+        sides.write(two, "mine", Split("fold", ("a",), ("b",), "beat", 0.5, 1), tmp_path / "x")
     with pytest.raises(DataError, match="holds no split"):
         sides.read(tmp_path / "x")
 
@@ -188,6 +227,7 @@ def test_shares_list_every_class_on_every_side(tmp_path):
     """Six lines for two classes and three sides."""
     sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
     table = sides.shares(sides.read(tmp_path / "cut"), bundle())
+    assert table.columns.tolist() == ["class", "side", "rows"]
     assert table["rows"].tolist() == [2, 1, 2, 1, 1, 1]
 
 
@@ -198,7 +238,7 @@ def test_a_published_leak_passes_and_is_told(tmp_path):
     told = sides.write(given, "cut", shared, tmp_path / "cut")
     assert told.endswith("1 of 4 patients on both sides")
     assert list(sides.read(tmp_path / "cut").told["overlap"]) == ["q"]
-    with pytest.raises(LeakError):
+    with pytest.raises(LeakError, match="1 patients stand on two sides, the first is q in train and test"):
         sides.write(given, "cut", replace(shared, shared=()), tmp_path / "cut")
 
 
@@ -208,7 +248,7 @@ def test_a_split_by_row_draws_all_sides_and_tells_its_leak(tmp_path):
     told = sides.write(bundle(), "windows", drawn, tmp_path / "windows")
     made = sides.read(tmp_path / "windows")
     assert sorted(np.concatenate([made.rows(side) for side in ("train", "validation", "test")])) == [4, 5, 7]
-    assert "on both sides" in told or "no patient" in told
+    assert told == "{'train': 2, 'validation': 0, 'test': 1}, 1 of 1 patients on both sides"
 
 
 @pytest.mark.parametrize(
@@ -333,6 +373,13 @@ def test_the_parts_that_must_stay_whole_may_be_left_out(tmp_path):
     found = sides_of(sides.read(tmp_path / "cut"), given)
     assert found["few"] == [0, 0, 40, 0]
     assert found["extra"][3] == 2
+
+
+def test_nothing_is_drawn_where_all_that_trains_must_stay_whole(tmp_path):
+    """Leave every row of a in train and every row of b in test."""
+    given = several(np.ones((8, 4), int), fold_source=["a"] * 4 + ["b"] * 4)
+    sides.write(given, "b", replace(GROUP, test=("b",), whole=("a",)), tmp_path / "cut")
+    assert sides_of(sides.read(tmp_path / "cut"), given) == {"a": [4, 0, 0, 0], "b": [0, 0, 4, 0]}
 
 
 def test_test_rows_are_drawn_within_each_source_but_of_those_that_stay_whole(tmp_path):

@@ -1,5 +1,7 @@
 """Who trains, chooses and tests."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,21 @@ def test_two_patients_are_one_on_each_side():
     sides = splits.hold_out_by_patient(np.zeros(4, np.int8), np.array([0, 1, 0, 1]), patients, 0.2, 0)
     assert sorted(sides.tolist()) == [splits.TRAIN] * 2 + [splits.VALIDATION] * 2
     assert splits.overlap(sides, patients) == {}
+
+
+def test_a_large_share_by_patient_leaves_patients_to_train():
+    """Hold out half of four patients where nine tenths are asked for: fewer than two parts are none."""
+    patients = np.repeat(["a", "b", "c", "d"], 5)
+    sides = splits.hold_out_by_patient(np.zeros(20, np.int8), np.zeros(20, int), patients, 0.9, 0)
+    assert (sides == splits.VALIDATION).sum() == 10
+
+
+def test_a_class_of_one_row_does_not_stop_a_division_by_patient():
+    """Divide by what the commonest class allows; scikit-learn says that the rare one cannot stand on both sides."""
+    patients, labels = np.array(["a", "a", "b", "b", "c", "c"]), np.array([0, 0, 0, 0, 0, 1])
+    with pytest.warns(UserWarning, match="least populated class"):
+        sides = splits.hold_out_by_patient(np.zeros(6, np.int8), labels, patients, 0.5, 0)
+    assert set(sides.tolist()) == {splits.TRAIN, splits.VALIDATION}
 
 
 def test_too_few_rows_cannot_be_divided_by_patient():
@@ -263,6 +280,22 @@ def test_the_rarest_label_is_dealt_first(seed):
     sides = dealt(labels, (0.5, 0.5), seed)
     assert sorted(sides[:2].tolist()) == [0, 1]
     assert np.bincount(sides).tolist() == [4, 4]
+
+
+def test_the_side_that_needs_a_label_most_gets_it_whatever_its_room():
+    """Deal seven rows of a label in the order given: need decides, and room where both sides need alike.
+
+    Need and room stand at 3.5, 3.5 and 9, 9; then at 2.5, 3.5 and -3, 9; 2.5, 1.5 and -3, 7; 1.5, 1.5 and -4, 7; 1.5, 0.5; 0.5, 0.5.
+    """
+    labels, in_turn = np.array([[1], [2], [1], [1], [1], [1]]), SimpleNamespace(permutation=lambda rows: rows)
+    sides = splits.stratified(labels, np.array([12, 2, 1, 1, 1, 1]), (0.5, 0.5), in_turn)
+    assert sides.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_a_need_within_a_hundredth_is_alike():
+    """Give a label to the side that has room where it needs 99 rows and the other 100; a third side has no share."""
+    labels, in_turn = np.array([[1000], [999], [199]]), SimpleNamespace(permutation=lambda rows: rows)
+    assert splits.stratified(labels, np.array([1, 200, 1]), (0.5, 0.5, 0.0), in_turn).tolist() == [0, 1, 0]
 
 
 def test_units_without_a_label_are_dealt_by_size():

@@ -371,6 +371,7 @@ def test_class_weights_reach_the_loss(tmp_path):
     weights, witness, plain = torch.tensor([1.0, 2.0, 5.0]), Witness(), Witness()
     fit(tmp_path / "weighted", given=data(class_weights=weights), loss=witness, epochs=1)
     fit(tmp_path / "plain", loss=plain, epochs=1)
+    assert len(witness.seen) == 6
     assert all(torch.equal(weight, weights[target]) for target, weight in witness.seen)
     assert [weight for _, weight in plain.seen] == [None] * 6
 

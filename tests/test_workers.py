@@ -132,7 +132,7 @@ def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
         wait_for((tmp_path / "pid").exists)
         raise SettingsError("lower train.lr")
 
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match=r"^lower train\.lr$"):
         workers.side_by_side([long, fail, touch(tmp_path, "next")], 2)
     assert not alive(int((tmp_path / "pid").read_text()))
     assert [path.name for path in tmp_path.iterdir()] == ["pid"]

@@ -123,7 +123,9 @@ def read_contract(folder: Path, pin: str = "") -> Contract:
         raise DataError(f"{file} is not JSON ({error}); train the run anew") from None
     contract = contract_of(given, str(file))
     if contract.schema < SEALED and pin:
-        raise DataError(f"{file} does not say which weights are its own, so no sum can vouch for them; train the run anew")
+        raise DataError(
+            f"{file} does not say which weights are its own, so no sum can vouch for them; train the run anew"
+        )
     if contract.schema >= SEALED and expected is None:
         raise DataError(f"{folder / SUM} is missing; {seals.ANEW}")
     return contract

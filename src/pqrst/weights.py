@@ -65,7 +65,7 @@ def read(file: Path) -> dict[str, Tensor]:
 def _from_torch(file: Path) -> Mapping[str, Any]:
     try:
         given = torch.load(file, map_location="cpu", weights_only=True)  # so that a file cannot run code
-    except (*UNREADABLE, OSError):
+    except OSError:
         raise
     except Exception:  # noqa: BLE001 (torch's own words are advice on running the code in the file, in many lines)
         raise TypeError("it is no file of torch, or holds more than tensors") from None
