@@ -72,7 +72,7 @@ bench-slow: setup
 	bash -c 'time dvc repro'; \
 	python benchmarks/starting.py
 
-# the pipeline in miniature: 200 kills (11 minutes of CPU time), then faults of disk and clock
+# the pipeline in miniature: 200 kills, then 230 faults of disk and clock; about a quarter of an hour each on two busy cores
 crash: setup
 	python tests/crash.py
 	python tests/crash.py --faults
