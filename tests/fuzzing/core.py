@@ -41,6 +41,10 @@ def split(data: bytes, count: int) -> list[bytes]:
     return (data.split(MARK, count - 1) + [b""] * count)[:count]
 
 
+class HangError(Exception):
+    """An input that takes the processor without end; a reader may take it for a fault of its file, which is seen as well."""
+
+
 class _Watch:
     """What the interpreter's audit hook tells while an input is read."""
 
@@ -135,7 +139,7 @@ def _peak() -> int:
 
 
 def _hangs(*_: object) -> None:
-    raise AssertionError("it hangs")
+    raise HangError("it hangs")
 
 
 def _one_line(error: BaseException) -> None:
@@ -145,7 +149,7 @@ def _one_line(error: BaseException) -> None:
     assert len(said) <= LONGEST_LINE, f"its refusal has {len(said)} characters: {said[:200]!r}"
     cause: BaseException | None = error
     while cause is not None:
-        assert not isinstance(cause, MemoryError | AssertionError), f"it hides {cause!r:.200}"
+        assert not isinstance(cause, MemoryError | HangError), f"it hides {cause!r:.200}"
         cause = cause.__cause__ or cause.__context__
 
 
