@@ -1,7 +1,9 @@
 """What a fuzz target is, and what holds after every input: a result or a PqrstError, in bounded time and memory, nothing left behind."""
 
+import atexit
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -76,9 +78,11 @@ def watch() -> _Watch:
 
 @cache
 def room() -> Path:
-    """Make the folder in which targets lay their files; in memory where the system has such a place."""
+    """Make the folder in which targets lay their files, gone when the process ends; in memory where the system has such a place."""
     memory = Path("/dev/shm")  # noqa: S108 (a folder of one's own is made in it)
-    return Path(tempfile.mkdtemp(prefix="pqrst-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    made = Path(tempfile.mkdtemp(prefix="pqrst-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @cache
