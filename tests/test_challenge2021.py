@@ -274,7 +274,7 @@ def test_patients_of_ptbxl_come_from_its_own_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"a,b\n1,2\n", b"ecg_id,patient_id\nx,y\n", b"ecg_id,patient_id\n7,8,\n", b"\xff\xfe"]
+    "content", [b"", b"a,b\n1,2\n", b"ecg_id,patient_id\nx,y\n", b"ecg_id,age,patient_id\n7,60,8,\n", b"\xff\xfe"]
 )
 def test_a_table_of_patients_that_is_none_is_told(tmp_path, content):
     """Rather than patients silently unknown."""

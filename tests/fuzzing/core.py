@@ -1,7 +1,9 @@
 """What a fuzz target is, and what holds after every input: a result or a PqrstError, in bounded time and memory, nothing left behind."""
 
+import atexit
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -41,6 +43,10 @@ def split(data: bytes, count: int) -> list[bytes]:
     return (data.split(MARK, count - 1) + [b""] * count)[:count]
 
 
+class HangError(Exception):
+    """An input that takes the processor without end; a reader may take it for a fault of its file, which is seen as well."""
+
+
 class _Watch:
     """What the interpreter's audit hook tells while an input is read."""
 
@@ -72,9 +78,11 @@ def watch() -> _Watch:
 
 @cache
 def room() -> Path:
-    """Make the folder in which targets lay their files; in memory where the system has such a place."""
+    """Make the folder in which targets lay their files, gone when the process ends; in memory where the system has such a place."""
     memory = Path("/dev/shm")  # noqa: S108 (a folder of one's own is made in it)
-    return Path(tempfile.mkdtemp(prefix="pqrst-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    made = Path(tempfile.mkdtemp(prefix="pqrst-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @cache
@@ -135,7 +143,7 @@ def _peak() -> int:
 
 
 def _hangs(*_: object) -> None:
-    raise AssertionError("it hangs")
+    raise HangError("it hangs")
 
 
 def _one_line(error: BaseException) -> None:
@@ -145,7 +153,7 @@ def _one_line(error: BaseException) -> None:
     assert len(said) <= LONGEST_LINE, f"its refusal has {len(said)} characters: {said[:200]!r}"
     cause: BaseException | None = error
     while cause is not None:
-        assert not isinstance(cause, MemoryError | AssertionError), f"it hides {cause!r:.200}"
+        assert not isinstance(cause, MemoryError | HangError), f"it hides {cause!r:.200}"
         cause = cause.__cause__ or cause.__context__
 
 
