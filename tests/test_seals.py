@@ -64,7 +64,9 @@ def test_weights_of_another_run_are_refused(run):
     """They fit by name and shape, and are not those that the contract was written with."""
     network = artifact.load(run).model
     file = run / artifact.WEIGHTS
-    file.write_bytes(artifact.of_network({name: 2 * one for name, one in network.state_dict().items()})[file.name])
+    file.write_bytes(
+        artifact.of_network({name: (2 * one).contiguous() for name, one in network.state_dict().items()})[file.name]
+    )
     assert "weights.safetensors is not what was written: its SHA-256 is" in refused(run)
 
 

@@ -191,5 +191,7 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
 
 def _is_inside(file: h5py.File) -> bool:
     """Say whether the array lies in the file itself: HDF5 may fetch it, or its bytes, from any other that it names."""
-    linked = isinstance(file.get(KEY, getlink=True), h5py.HardLink)
-    return linked and not file[KEY].is_virtual and not file[KEY].external
+    link = file.get(KEY, getlink=True)
+    return (
+        not isinstance(link, h5py.ExternalLink | h5py.SoftLink) and not file[KEY].is_virtual and not file[KEY].external
+    )
