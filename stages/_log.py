@@ -7,7 +7,7 @@ from pathlib import Path
 from dvclive import Live
 
 import _stage  # noqa: F401 - before pqrst: it makes this checkout's package the one that is imported
-from pqrst.arrays import write_json
+from pqrst.files import write_json
 
 
 @contextmanager

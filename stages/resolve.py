@@ -8,7 +8,7 @@ import _stage
 def main(*, settings: Path, out: Path) -> None:
     """Check every setting and write the resolved files."""
     from pqrst import params, reached, resolved, resolver
-    from pqrst.arrays import whole
+    from pqrst.files import whole
 
     files = resolver.resolved_files(params.load(settings))
     files |= {f"code/{stage}.yaml": code for stage, code in reached.code(_stage.ROOT).items()}

@@ -8,8 +8,8 @@ import _stage
 def main(*, settings: Path, scores: Path, recorded: Path, markdown: Path, csv: Path, plots: Path) -> None:
     """Build every table of one family, and its figures."""
     from pqrst import resolved, tables
-    from pqrst.arrays import write_text
     from pqrst.console import log
+    from pqrst.files import write_text
 
     page = resolved.read_tables(settings)
     text, data = tables.build(page, scores, recorded)

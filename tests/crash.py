@@ -171,7 +171,7 @@ def refused(built, stage, ended, fault):
     if stage.kind in WHOLE and ended.status and fault.refuse_from < built.operations[stage.name]:
         digests, _ = built.state(stage)
         wrong += [f"lost or changed {name}" for name, digest in built.digests[stage.name].items()
-                  if digests.get(name) != digest and not name.endswith(miniature.UNSTEADY)]  # fmt: skip
+                  if digests.get(name) != digest]  # fmt: skip
     return wrong
 
 
@@ -197,9 +197,7 @@ def mended(built, stage, again):
     if again.status:
         return [f"the rerun ended with {again.status}: {again.said[-2000:]}"]
     digests, logs = built.state(stage)
-    names = {
-        name for name in digests.keys() | built.digests[stage.name].keys() if not name.endswith(miniature.UNSTEADY)
-    }
+    names = digests.keys() | built.digests[stage.name].keys()
     wrong = [f"differs {name}" for name in sorted(names) if digests.get(name) != built.digests[stage.name].get(name)]
     wrong += [f"log {name}" for name in sorted(set(logs) ^ set(built.logs[stage.name]))]
     wrong += [f"stray or lost {name}" for name in sorted(miniature.places(built.folder) ^ built.places)]

@@ -20,7 +20,6 @@ RUNS = {
     "context": {"over": {"model": ["beat_cascade"]}},
 }
 LOGS = "metrics/train/"  # hold times
-UNSTEADY = "estimator.skops"  # its format numbers what it holds by places in memory
 
 
 @dataclass(frozen=True)

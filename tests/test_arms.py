@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pqrst import catalog, params, resolved, resolver
-from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
+from pqrst.files import file_digest
 from pqrst.params import Run
 
 FILE = Path(__file__).parents[1] / "params.yaml"

@@ -9,8 +9,8 @@ import torch
 
 import toys
 from pqrst import artifact, contracts
-from pqrst.arrays import digest
 from pqrst.errors import DataError, PqrstError
+from pqrst.files import digest
 from pqrst.inference import Crop, logits
 from pqrst.models import coupled_cnn
 from pqrst.standardisation import Standardisation, decoded, standardise

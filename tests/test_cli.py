@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pqrst import __version__, cli, params, resolved, resolver
-from pqrst.arrays import write_json
+from pqrst.files import write_json
 
 pytestmark = pytest.mark.usefixtures("own_log")
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from pqrst import convergence, figures, scored, tables
-from pqrst.arrays import write_json
 from pqrst.errors import DataError
+from pqrst.files import write_json
 from pqrst.published import Row, Table
 
 PNG = b"\x89PNG\r\n\x1a\n"

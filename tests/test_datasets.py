@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pqrst import catalog, params, sides
-from pqrst.arrays import LabelTask, Record, digest, read
+from pqrst.arrays import LabelTask, Record, read
+from pqrst.files import digest
 from pqrst.segmentation import segment
 
 MIRRORED = {"heartbeat": "mitdb"}  # a mirror's folder, where it is not called as the database

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pqrst import artifact, augmentation, catalog, estimators, fitting, loaders, networks, sides, training
-from pqrst.arrays import Writer, file_digest, read
+from pqrst.arrays import Writer, read
 from pqrst.errors import DataError
+from pqrst.files import file_digest
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
 from pqrst.standardisation import Standardisation, fit_standardisation

@@ -15,10 +15,11 @@ import torch
 
 import toys
 from pqrst import artifact, fitting, loaders, sides, training
-from pqrst.arrays import Bundle, Steps, Writer, digest, read
+from pqrst.arrays import Bundle, Steps, Writer, read
 from pqrst.decisions import by_recording, fit_thresholds
 from pqrst.errors import SettingsError
 from pqrst.features import beat_features
+from pqrst.files import digest
 from pqrst.inference import Crop
 from pqrst.loaders import Streamed
 from pqrst.opened import open_parts

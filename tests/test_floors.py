@@ -16,7 +16,7 @@ COMPONENTS, STAGE = 5, 17
 # A module imports only from lower floors; `pqrst` is the package's own file, which holds the version.
 FLOORS = {
     0: "disk errors pqrst",
-    1: "cards console listings parsing schemas",
+    1: "cards console files listings parsing schemas",
     2: "annotations arrays catalog challenge convergence intervals label_scores operating processes optimizers published seals transport treatment weights",
     3: "scored filters decisions downloads faults features labels reached splits scores standardisation trees workers",
     4: "label_intervals leaks packs quality transforms",

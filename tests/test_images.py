@@ -9,9 +9,10 @@ import torch
 
 import toys
 from pqrst import images
-from pqrst.arrays import Bundle, digest, read
+from pqrst.arrays import Bundle, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
+from pqrst.files import digest
 from pqrst.loaders import read as read_rows
 from pqrst.resolved import Encode
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pqrst import ledger, scored
-from pqrst.arrays import write_json
 from pqrst.errors import DataError, PqrstError
+from pqrst.files import write_json
 
 SAID = np.array([0, 0, 4, 1, 0], np.int16)
 SCORES = {"accuracy": 0.9, "f1_macro": 0.8}
@@ -140,10 +140,9 @@ def test_a_recorded_result_is_read(tmp_path):
         (b"<<<<<<< HEAD", "is not JSON"),
         (b"\xff", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b"[]", "is no recorded result"),
+        (b"[]", "1.json has schema None"),
         (b"{}", "1.json: scores must be a mapping"),
         ({"scores": {"accuracy": "high"}}, "1.json: scores.accuracy must be"),
-        ({"scores": {"accuracy": float("nan")}}, "1.json: scores.accuracy must be"),
         ({"confusion": [[1, 2]]}, "its counts are not those of 2 classes"),
         ({"confusion": [[1, 2], [3, -4]]}, "1.json: confusion must be"),
         ({"by_patient": {"p": "1 2 3"}}, "its counts are not those of 2 classes"),

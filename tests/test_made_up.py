@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pqrst import catalog
-from pqrst.arrays import digest
+from pqrst.files import digest
 
 NAMES = catalog.names("made_up")
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from pqrst import arrays, downloads, packs
-from pqrst.arrays import digest
+from pqrst import downloads, files, packs
 from pqrst.downloads import Patience, Source
 from pqrst.errors import DataError, DownloadError
+from pqrst.files import digest
 from toys import kill_once, listed
 
 QUICK = Patience(retries=1, backoff_s=0.01, stall_s=5.0, workers=1)
@@ -136,7 +136,7 @@ def test_a_run_killed_while_it_laid_the_archives_down_loses_none(get, shelf, mon
 
     @contextmanager
     def stopped(folder):
-        with arrays.whole(folder) as partial:
+        with files.whole(folder) as partial:
             yield partial
             raise KeyboardInterrupt
 
@@ -211,7 +211,7 @@ def test_at_most_one_group_more_lies_on_the_disk(get, tmp_path, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(arrays, "move_into_place", measured(arrays.move_into_place))
+    monkeypatch.setattr(files, "move_into_place", measured(files.move_into_place))
     monkeypatch.setattr(packs, "_write", measured(packs._write))
     get()
     assert len(most) == 7

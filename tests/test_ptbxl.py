@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from pqrst import arrays, packs
+from pqrst import files, packs
 from pqrst.arrays import LabelTask, Record
 from pqrst.datasets import ptbxl
 from pqrst.datasets.ptbxl import CLASSES, LABEL_TASKS, Params, labels
@@ -305,7 +305,7 @@ def test_recordings_come_from_a_host(made_up, shelf, tmp_path, monkeypatch):
     monkeypatch.setattr(ptbxl, "HOST", shelf.url)
     told = ptbxl.fetch(None, tmp_path / "raw", tmp_path / "scratch", Params())
     assert (told["source"], told["verified"], told["files"]) == ("host", True, 14)
-    assert arrays.file_digest(tmp_path / "raw/ptbxl_database.csv") == arrays.file_digest(made_up / "ptbxl_database.csv")
+    assert files.file_digest(tmp_path / "raw/ptbxl_database.csv") == files.file_digest(made_up / "ptbxl_database.csv")
     assert all(isinstance(r, Record) for r in read(tmp_path / "raw"))
     assert not [path for path in shelf.asked if "records500" in path]
 

@@ -9,8 +9,9 @@ import pytest
 
 import toys
 from pqrst import artifact, estimators, fitting, loaders, segmentation, sides, splits, training, windows
-from pqrst.arrays import Bundle, Record, Writer, digest, read
+from pqrst.arrays import Bundle, Record, Writer, read
 from pqrst.errors import DataError, SettingsError
+from pqrst.files import digest
 from pqrst.opened import open_parts
 from pqrst.params import Split, Window, parts_of
 from pqrst.standardisation import Standardisation, fit_standardisation

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pqrst.arrays import file_digest
+from pqrst.files import file_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPONENTS = ROOT / "tests" / "recipes"

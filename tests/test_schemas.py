@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import toys
-from pqrst import arrays, artifact, contracts, ledger, resolved, schemas, scored, sides, training
+from pqrst import arrays, artifact, contracts, files, ledger, resolved, schemas, scored, sides, training
 from pqrst.errors import DataError
 from pqrst.losses import ce
 from pqrst.models import simple_cnn
@@ -144,9 +144,10 @@ def raised(kind, folder):
             tensors, words = {name: kept.get_tensor(name) for name in kept.keys()}, json.loads(kept.metadata()["words"])  # noqa: SIM118
         save_file(tensors, place, {"words": json.dumps(words | {"schema": schema})})
         return place
-    file = {"bundle": place / "meta.json", "split": place / "split.json", "run": place / "contract.json"}.get(
-        kind, place
-    )
+    file = {"bundle": place / "meta.json", "split": place / "split.json"}.get(kind, place)
+    if kind == "run":
+        toys.sealed(place, schema=schema)
+        return place
     parse, write = (yaml.safe_load, yaml.safe_dump) if kind == "resolved" else (json.loads, json.dumps)
     file.write_text(write(parse(file.read_text()) | {"schema": schema}))
     return place
@@ -178,7 +179,7 @@ def test_a_file_without_a_schema_may_be_of_the_first():
 
 def test_what_is_no_number_is_written_as_null(tmp_path):
     """Write JSON by its standard, however deep a NaN stands."""
-    arrays.write_json(tmp_path / "x.json", {"a": [1.5, float("nan")], "b": ({"c": float("inf")}, "NaN", None, True)})
+    files.write_json(tmp_path / "x.json", {"a": [1.5, float("nan")], "b": ({"c": float("inf")}, "NaN", None, True)})
 
     def refuse(constant):
         raise AssertionError(constant)

@@ -12,7 +12,8 @@ from scipy.special import softmax
 
 import toys
 from pqrst import artifact, audit, evaluation, operating, scores, scoring, sides
-from pqrst.arrays import Writer, digest, read
+from pqrst.arrays import Writer, read
+from pqrst.files import digest
 from pqrst.models import simple_cnn
 from pqrst.opened import open_parts
 from pqrst.params import Split

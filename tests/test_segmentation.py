@@ -9,9 +9,10 @@ import pytest
 
 import toys
 from pqrst import workers
-from pqrst.arrays import Marks, Record, digest, read
+from pqrst.arrays import Marks, Record, read
 from pqrst.datasets import mitdb
 from pqrst.errors import DataError, RecordError
+from pqrst.files import digest
 from pqrst.params import BandPass, Window
 from pqrst.resolved import Download, Segment
 from pqrst.segmentation import of_database, segment

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pqrst import sides, splits
-from pqrst.arrays import digest
 from pqrst.errors import DataError, LeakError, SettingsError
+from pqrst.files import digest
 from pqrst.params import Split, parts_of
 from pqrst.resolved import write
 from toys import BEAT, META, OFFICIAL, PATIENT, SHARED, TASKS, WITH_EXTRA, bundle, save_bundle, several

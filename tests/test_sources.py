@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pqrst import sources
-from pqrst.arrays import digest
 from pqrst.datasets import mitdb
 from pqrst.errors import DownloadError, SettingsError
+from pqrst.files import digest
 from pqrst.made_up.mitdb import write
 from pqrst.resolved import Download
 

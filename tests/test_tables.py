@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pqrst import scored, tables
-from pqrst.arrays import write_json
 from pqrst.errors import DataError
+from pqrst.files import write_json
 from pqrst.published import Row, Table
 
 TABLE = Table(

@@ -14,10 +14,10 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from pqrst import estimators, networks, seals
-from pqrst.arrays import whole, write_json, write_text
 from pqrst.cards import card
 from pqrst.contracts import SEALED, Contract, contract_of
 from pqrst.errors import DataError
+from pqrst.files import whole, write_json, write_text
 from pqrst.predictors import NetworkPredictor, Predictor
 
 WEIGHTS, HISTORY = "weights.safetensors", "history.csv"

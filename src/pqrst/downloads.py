@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pqrst import disk, processes
-from pqrst.arrays import file_digest, whole
 from pqrst.console import progress
 from pqrst.errors import DownloadError
+from pqrst.files import file_digest, whole
 from pqrst.transport import Link, Patience, Sleep, Source, TemporaryError, at, connect, persist
 
 SUMS = "SHA256SUMS.txt"

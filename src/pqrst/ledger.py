@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from pqrst import scored
-from pqrst.arrays import write_json
 from pqrst.errors import DataError
+from pqrst.files import write_json
 from pqrst.parsing import Between, convert
 
 # what tables take of a result -> its type, and whether it is always there

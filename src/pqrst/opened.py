@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pqrst import leaks, splits
-from pqrst.arrays import Bundle, LabelTask, digest, read
+from pqrst.arrays import Bundle, LabelTask, read
 from pqrst.errors import DataError
+from pqrst.files import digest
 from pqrst.labels import of_classes, of_task
 from pqrst.sides import Sides
 from pqrst.sides import read as read_sides

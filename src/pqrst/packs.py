@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from pqrst import downloads
-from pqrst.arrays import file_digest, whole
 from pqrst.console import log
 from pqrst.downloads import SUMS, USUAL, Patience, Source
 from pqrst.errors import DataError, DownloadError
+from pqrst.files import file_digest, whole
 from pqrst.transport import Sleep
 
 ENDING = ".zip"

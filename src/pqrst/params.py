@@ -229,9 +229,7 @@ class Profile:
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)  # training settings of single systems
     sources: dict[str, str] = field(default_factory=dict)  # of single databases that lie elsewhere
     recordings: dict[str, int] = field(default_factory=dict)  # made-up recordings of single databases
-    most_epochs: Annotated[int, Between(0)] = (
-        0  # that even a run with epochs of its own is trained; 0 = as many as it says
-    )
+    most_epochs: Annotated[int, Between(0)] = 0  # of any run, whatever it says; 0 = as many as it says
     brief: bool = False  # train some arms of each run only
     pixels: Annotated[int, Between(0)] = 0  # height and width of images drawn while training; 0 = the encoding's own
     records: Count = 10
@@ -252,9 +250,7 @@ class Settings:
     defaults: dict[str, Any]
     databases: dict[str, Any]
     quality: Quality
-    splits: dict[
-        str, dict[str, Any]
-    ]  # that several datasets share, each named by them in place of a split of their own
+    splits: dict[str, dict[str, Any]]  # shared: datasets name one in place of a split of their own
     datasets: dict[str, Dataset]
     images: dict[str, Image]
     drawings: dict[str, Drawing]

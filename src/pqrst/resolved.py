@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from pqrst import schemas
-from pqrst.arrays import LabelTask, write_text
+from pqrst.arrays import LabelTask
 from pqrst.errors import SettingsError
+from pqrst.files import write_text
 from pqrst.params import Split, Train, Window
 from pqrst.parsing import parse
 from pqrst.published import Table

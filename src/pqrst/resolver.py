@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pqrst import catalog, run_checks, table_checks
-from pqrst.arrays import file_digest
 from pqrst.errors import SettingsError
+from pqrst.files import file_digest
 from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known, quality_of
 from pqrst.parsing import nearest, number, parse
 from pqrst.resolved import Download, Encode, RunSettings, Scores, Segment, Splits

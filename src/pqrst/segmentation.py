@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from pqrst import catalog, workers
-from pqrst.arrays import Meta, Record, Writer, taken, write_json
+from pqrst.arrays import Meta, Record, Writer, taken
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
 from pqrst.faults import digest
+from pqrst.files import write_json
 from pqrst.params import Window, component
 from pqrst.preparation import in_steps, prepared, used
 from pqrst.quality import COLUMNS, TABLE, Finding, Policy, Quality, Report, examine, mended, refusal, repeated

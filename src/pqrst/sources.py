@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pqrst import catalog
-from pqrst.arrays import digest, whole, write_json
+from pqrst.files import digest, whole, write_json
 from pqrst.params import component
 from pqrst.resolved import Download
 

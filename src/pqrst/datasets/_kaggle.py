@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from pqrst import downloads
-from pqrst.arrays import Record, file_digest
+from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.datasets import _mitbih
 from pqrst.errors import DownloadError, RecordError
+from pqrst.files import file_digest
 
 HOST = "https://www.kaggle.com/api/v1/datasets/download/shayanfazeli/heartbeat"
 TRAIN, TEST = "mitbih_train.csv", "mitbih_test.csv"

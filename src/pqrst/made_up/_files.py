@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pqrst.arrays import file_digest, write_text
+from pqrst.files import file_digest, write_text
 
 MADE_UP = "SYNTHETIC: made by pqrst out of random numbers; no person was recorded"
 SUMS = "SHA256SUMS.txt"

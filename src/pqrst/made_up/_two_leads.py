@@ -16,7 +16,7 @@ import wfdb
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from pqrst.arrays import write_text
+from pqrst.files import write_text
 from pqrst.made_up._files import MADE_UP, lines, write_sums
 
 FS = 360  # Hz

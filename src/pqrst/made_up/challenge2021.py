@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pqrst.arrays import write_text
+from pqrst.files import write_text
 from pqrst.made_up import _wfdb
 from pqrst.made_up._decks import person
 from pqrst.made_up._dipole import FS, LEADS, Person, signal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pqrst.arrays import write_text
+from pqrst.files import write_text
 from pqrst.made_up._decks import dealt, person
 from pqrst.made_up._dipole import LEADS, signal
 from pqrst.made_up._files import MADE_UP, lines, write_sums, write_table

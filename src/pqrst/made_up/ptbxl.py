@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pqrst import catalog
-from pqrst.arrays import write_text
+from pqrst.files import write_text
 from pqrst.filters import resampled
 from pqrst.made_up import _wfdb
 from pqrst.made_up._decks import person

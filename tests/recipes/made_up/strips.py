@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pqrst.arrays import write_text
+from pqrst.files import write_text
 from pqrst.made_up._files import MADE_UP, lines, write_sums, write_table
 
 FS, SAMPLES = 100, 500
