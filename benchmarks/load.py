@@ -314,7 +314,7 @@ async def started(run: Path) -> tuple[asyncio.subprocess.Process, int]:
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=told)
     assert process.stderr is not None
     while line := (await process.stderr.readline()).decode():
-        if at := re.search(r"listens at http://127\.0\.0\.1:(\d+)", line):
+        if at := re.search(r"listens at https?://127\.0\.0\.1:(\d+)", line):
             return process, int(at[1])
     raise RuntimeError("the server did not start")
 

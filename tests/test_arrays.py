@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst.arrays import Bundle, Record, Writer, or_fault, read, read_meta
+from pqrst.arrays import Bundle, Record, Writer, or_fault, read, read_meta, write_array
 from pqrst.errors import DataError, RecordError
-from pqrst.files import digest, whole, write_array, write_text
+from pqrst.files import digest, whole, write_text
 from toys import META
 
 

@@ -1,6 +1,7 @@
 """What travels between stages: a Record out of a database, and the Bundle, a folder of few large arrays."""
 
 import csv
+import io
 import json
 import shutil
 from collections import defaultdict
@@ -353,3 +354,10 @@ def take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _mapped(file: Path) -> np.ndarray:
     """Map an array, so that a header which declares more than the file holds takes no memory."""
     return np.lib.format.open_memmap(file, mode="r")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file; numpy's own writing drops what a full disk did not take of a small array, and says nothing."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())

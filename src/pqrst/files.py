@@ -1,7 +1,6 @@
 """Files and folders that appear whole or not at all, as the same bytes for the same content; and their digests."""
 
 import hashlib
-import io
 import json
 import math
 import shutil
@@ -9,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 
 def digest(folder: Path) -> str:
@@ -47,13 +44,6 @@ def write_text(path: Path, text: str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an .npy file; numpy's own writing drops what a full disk did not take of a small array, and says nothing."""
-    content = io.BytesIO()
-    np.save(content, array)
-    path.write_bytes(content.getbuffer())
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from pqrst import artifact, audit, convergence, decisions, evaluation, inference, operating, plots, scored
+from pqrst.arrays import write_array
 from pqrst.contracts import Contract
-from pqrst.files import write_array, write_json
+from pqrst.files import write_json
 from pqrst.opened import Opened
 
 TOLD = (

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pqrst import leaks, schemas, splits
-from pqrst.arrays import Bundle, LabelTask
+from pqrst.arrays import Bundle, LabelTask, write_array
 from pqrst.errors import DataError, SettingsError
-from pqrst.files import file_digest, whole, write_array, write_json
+from pqrst.files import file_digest, whole, write_json
 from pqrst.labels import of_classes, of_task
 from pqrst.params import Split, parts_of
 

@@ -1,6 +1,8 @@
 """What a fuzz target is, and what holds after every input: a result or a PqrstError, in bounded time and memory, nothing left behind."""
 
 import atexit
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -9,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any
 
 from pqrst.errors import PqrstError
 
+WEIGHTS = "weights.safetensors"
 MARK = b"\n-8<-\n"  # between the files of one input
 MEMORY = 128 << 20  # bytes that one input may add to the process
 SECONDS, HANG = 5.0, 20.0  # of the processor: what one input may take, its first imports included, and when it is ended
@@ -97,6 +101,19 @@ def laid(**files: bytes) -> Path:
     folder = _files()
     for name, content in files.items():
         (folder / ".".join(name.rsplit("_", 1))).write_bytes(content)
+    return folder
+
+
+def vouched(folder: Path) -> Path:
+    """Write the sums of a run anew, as who may write all its files does, so that what is in them is read."""
+    told = (folder / "contract.json").read_bytes()
+    with suppress(ValueError, RecursionError):
+        given = json.loads(told)
+        if isinstance(given, dict) and isinstance(files := given.get("files"), dict) and WEIGHTS in files:
+            files[WEIGHTS] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+            told = json.dumps(given).encode()
+            (folder / "contract.json").write_bytes(told)
+    (folder / "contract.sha256").write_text(f"{hashlib.sha256(told).hexdigest()}  contract.json\n")
     return folder
 
 

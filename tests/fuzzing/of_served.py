@@ -1,5 +1,6 @@
 """Targets of the server: a request's headers and bytes, read as the server reads them, and the recording made ready for a run."""
 
+import asyncio
 import json
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -24,13 +25,19 @@ FORM = replace(toys.META.form, fs=100.0, leads=("I",), window=CUT, lead_names=({
 RUN: Contract = replace(toys.CONTRACT, input=FORM)
 
 
+@cache
+def loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
 def now(waiting: Coroutine[Any, Any, Any]) -> Any:
-    """Run what never waits, since all its bytes are there."""
-    try:
-        waiting.send(None)
-    except StopIteration as ended:
-        return ended.value
-    raise AssertionError("it waits for more than was sent")
+    """Run what has all its bytes."""
+    return loop().run_until_complete(waiting)
+
+
+async def received(given: Request) -> uploads.Received:
+    async with uploads.Share(asyncio.Semaphore(1)) as share:
+        return await uploads.receive(given, LIMITS, share)
 
 
 def request(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> Request:
@@ -49,7 +56,7 @@ def request(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> Re
 def answered(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> bool:
     """Take a request as the server does; a refusal is a 4xx."""
     try:
-        upload = uploads.read(now(uploads.receive(request(headers, query, body), LIMITS)), LIMITS)
+        upload = uploads.read(now(received(request(headers, query, body))), LIMITS)
     except RefusalError as refusal:
         _is_answered(refusal)
         raise

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 import toys
-from fuzzing.core import Target, joined, laid, room, split
+from fuzzing.core import Target, joined, laid, room, split, vouched
 from pqrst import arrays, artifact, catalog, ledger, params, parsing, prediction, published, resolver, results
 from pqrst.contracts import contract_of
 
@@ -151,8 +151,7 @@ def table(data: bytes) -> bool:
 
 def contract(data: bytes) -> bool:
     """Read a contract; read again from what was read it is the same."""
-    folder = laid(contract_json=data)
-    found = artifact.read_contract(folder)
+    found = artifact.read_contract(vouched(laid(contract_json=data)))
     again = json.loads(json.dumps(asdict(found)))
     assert asdict(contract_of(again, "again")) == asdict(found) or "NaN" in str(again) or "nan" in str(again)
     prediction.window_of(found)

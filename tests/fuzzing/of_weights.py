@@ -5,6 +5,7 @@ import json
 import zipfile
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from torch import nn
 
 import toys
-from fuzzing.core import Target, joined, laid, room, split
+from fuzzing.core import WEIGHTS, Target, joined, laid, room, split, vouched
 from pqrst import artifact, estimators, training, weights
 from pqrst.arrays import Bundle
 from pqrst.features import beat_features
@@ -52,7 +53,7 @@ def first(ending: str, data: bytes) -> bool:
 def run(data: bytes) -> bool:
     """Load a run of one network out of a contract and weights, and ask it."""
     told, held = split(data, 2)
-    predictor = artifact.load(laid(contract_json=told, weights_safetensors=held))
+    predictor = artifact.load(vouched(laid(contract_json=told, weights_safetensors=held)))
     if predictor.contract.input.shape == SHAPE:
         found = predictor.probabilities(np.zeros((1, *SHAPE), np.float32))
         assert found.shape == (1, len(predictor.contract.classes))
@@ -69,8 +70,9 @@ def checkpoint(data: bytes) -> bool:
 
 def estimator(data: bytes) -> bool:
     """Load an estimator and ask it: its answers are probabilities."""
-    folder = laid(estimator_skops=data)
-    found = estimators.load(folder, FOREST).estimator.predict_proba(np.zeros((2, len(COLUMNS)), np.float32))
+    found = estimators.load(data, FOREST, Path(estimators.ESTIMATOR)).estimator.predict_proba(
+        np.zeros((2, len(COLUMNS)), np.float32)
+    )
     assert found.shape == (2, 3)
     return True
 
@@ -120,7 +122,7 @@ def forests() -> list[bytes]:
 
 
 def runs() -> list[bytes]:
-    return [joined(json.dumps(asdict(NETWORK)).encode(), tensors())]
+    return [joined(json.dumps(asdict(replace(NETWORK, files={WEIGHTS: ""}))).encode(), tensors())]
 
 
 TARGETS = {
