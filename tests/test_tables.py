@@ -530,3 +530,21 @@ def test_made_up_results_of_several_labels_are_not_compared(tmp_path):
     assert "**Better**" not in text
     assert data["p_corrected"].isna().all()
     assert {line.split("|")[-2].strip() for line in body(text)[2:]} == {""}
+
+
+@pytest.mark.parametrize(
+    ("precisions", "said"),
+    [
+        (("fp32", "fp32"), "recorded, real"),
+        (("bf16", "bf16"), "recorded, real, bf16"),
+        (("fp32", "bf16"), "recorded, real, 1 of 2 in bf16"),
+    ],
+)
+def test_what_was_computed_in_bfloat16_says_so(tmp_path, precisions, said):
+    """Name the recorded trainings whose numbers are coarser than those of their baseline may be."""
+    write_json(tmp_path / "scores" / "tiny" / "seed-17" / "scores.json", result(0.9, 0.8, synthetic=True))
+    for seed, precision in enumerate(precisions):
+        write_json(tmp_path / "paper" / "tiny" / f"{seed}.json", result(0.97, 0.9, train={"precision": precision}))
+    table = Table("One", {"accuracy": "acc"}, (Row("Tiny", {}, "tiny"),), tested="accuracy")
+    page = tables.build({"one": table}, tmp_path / "scores", tmp_path / "paper")[0]
+    assert f"| {said} " in page

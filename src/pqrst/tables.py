@@ -147,13 +147,20 @@ def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
         lines.append([above, "published", *(_published(shown, score) for score in table.scores), ""])
     if any(shown.recorded.values()):
         cells = [_cell(shown, "recorded", column) for column in table.scores]
-        lines.append([above, "recorded, real", *cells, p if compared == "recorded" else ""])
+        lines.append([above, f"recorded, real{_coarse(shown)}", *cells, p if compared == "recorded" else ""])
         lines += [[above, *cells, ""] for cells in _intervals(table, shown)]
     if any(shown.ours.values()):
         cells = [_cell(shown, "ours", column) for column in table.scores]
         told = p if compared == "ours" and not synthetic else ""
         lines.append([below, "ours (synthetic)" if synthetic else "ours", *cells, told])
     return lines or [[name, "not run", *("" for _ in table.scores), ""]]
+
+
+def _coarse(shown: Shown) -> str:
+    """Say which of the recorded trainings computed in bfloat16, since their baseline may have computed in float32."""
+    found = [result.get("train", {}).get("precision") for one in shown.recorded.values() for result in one]
+    coarse = found.count("bf16")
+    return "" if not coarse else ", bf16" if coarse == len(found) else f", {coarse} of {len(found)} in bf16"
 
 
 def _intervals(table: Table, shown: Shown) -> list[list[str]]:
