@@ -175,11 +175,7 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
         raise RecordError(name, f"{TABLE} says {row['N'][:20]!r} samples of it; {AGAIN}")
     try:
         with h5py.File(io.BytesIO(files.read(row["file"])), "r") as file:
-            kept = file[KEY]
-            shape, chunk = kept.shape, math.prod(kept.chunks or (0,))  # a chunk is unpacked as a whole
-            small = kept.dtype.kind in "iuf" and chunk <= len(_wfdb12.LEADS) * max(length, LARGEST_CHUNK)
-            shape = shape if _is_inside(file) else "kept in another file"
-            samples = np.asarray(kept[()]) if small and shape == (len(_wfdb12.LEADS), length) else None
+            shape, samples = _array(file, length) if _is_inside(file) else ("kept in another file", None)
     except DataError as fault:
         raise RecordError(name, str(fault)) from None
     except Exception:  # noqa: BLE001 (on bytes that are no such file h5py raises whatever comes of them)
@@ -187,6 +183,14 @@ def _samples(row: Mapping[str, str], files: packs.Packs) -> np.ndarray:
     if samples is None:
         raise RecordError(name, f"its array {KEY} is {shape}, not numbers of 12 x {length} as {TABLE} says; {AGAIN}")
     return samples
+
+
+def _array(file: h5py.File, length: int) -> tuple[tuple[int, ...], np.ndarray | None]:
+    """Give the shape of a file's array, and its samples where they are those of 12 leads in no more memory than they need."""
+    kept = file[KEY]
+    chunk = math.prod(kept.chunks or (0,))  # is unpacked as a whole
+    small = kept.dtype.kind in "iuf" and chunk <= len(_wfdb12.LEADS) * max(length, LARGEST_CHUNK)
+    return kept.shape, np.asarray(kept[()]) if small and kept.shape == (len(_wfdb12.LEADS), length) else None
 
 
 def _is_inside(file: h5py.File) -> bool:
