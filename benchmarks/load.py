@@ -30,11 +30,8 @@ from pqrst.contracts import Contract
 from pqrst.standardisation import Standardisation
 
 FS, SECONDS, LEAD = 360, 4, "MLII"
-REQUESTS, CLIENTS, DIFFERENT = (
-    10_000,
-    200,
-    40,
-)  # good requests; clients of all kinds; recordings, each of another signal
+REQUESTS, CLIENTS = 10_000, 200  # good requests; clients of all kinds
+DIFFERENT = 40  # recordings, each of another signal
 FORMATS = ("wfdb", "csv", "npy", "edf", "json", "raw")
 BAD_SHARE, PAUSE = 0.25, 0.5  # of the clients, the kinds in turn; seconds between two tries of one
 HELD = 60  # seconds after which a bad client counts as held on to

@@ -13,13 +13,8 @@ from pathlib import Path
 from _table import Row
 
 HERE = Path(__file__).parent
-BY_HAND = (
-    "run",
-    "full_size",
-    "growth",
-    "stored_images",
-    "load",
-)  # these hold us against no peer, or take long: `make bench-slow`
+# these hold us against no peer, or take long: `make bench-slow`, `make load`
+BY_HAND = ("run", "full_size", "growth", "stored_images", "load")
 HEADINGS = ("subject", "peer", "its", "ours", "ratio", "spread", "floor · goal", "beside the limit")
 
 

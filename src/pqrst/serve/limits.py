@@ -13,15 +13,11 @@ class Limits:
 
     megabytes: float = 64.0  # of one upload
     seconds: float = 60.0  # from the headers of a request to its answer
-    at_once: int = (
-        8  # recordings that are read and computed, and bodies larger than `small` that are taken; others wait
-    )
+    at_once: int = 8  # recordings computed, and bodies larger than `small` taken; others wait
     samples: int = 20_000_000  # of all leads of one recording: two leads for 7.7 h at 360 Hz
     leads: int = 64
     explained: int = 8  # windows of one request whose attention is shown
-    connections: int = (
-        512  # that are open, below the thousand files that a system usually grants; one more is sent away
-    )
+    connections: int = 512  # open ones, below the thousand files that a system usually grants; one more is sent away
     patience: float = 10.0  # seconds for the headers, for a body beside its bytes, and for an answer that nobody reads
     rate: int = 50_000  # bytes of a body, or of an answer, that come through in a second
     small: int = 262_144  # bytes of a body that is taken whoever else sends
@@ -38,7 +34,7 @@ class Limits:
 
 
 class RefusalError(PqrstError):
-    """A request that is answered with a 4xx or 503 and a reason."""
+    """A request that is refused by a status and a reason."""
 
     def __init__(self, status: int, reason: str, **more: Any) -> None:
         super().__init__(reason)

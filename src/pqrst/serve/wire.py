@@ -16,9 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pqrst.console import log
 from pqrst.serve.limits import Limits, RefusalError
 
-LAST_CALL = (
-    0.5  # seconds between the word to stop and the last connection: what was sent before it has been read by then
-)
+LAST_CALL = 0.5  # seconds between the word to stop and the last connection: what was sent before it is read by then
 GRACE = 5.0  # seconds beyond the longest request, for answers on their way
 PHRASES = {400: "Bad Request", 408: "Request Timeout", 429: "Too Many Requests"}
 
