@@ -94,7 +94,7 @@ def own_process(monkeypatch):
     torch.use_deterministic_algorithms(mode=False)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_log(monkeypatch):
     """Leave the project's log as it was, and let each test see its own lines."""
     monkeypatch.setattr(console.log, "handlers", [])

@@ -14,8 +14,6 @@ import pytest
 from pqrst import __version__, cli, params, resolved, resolver
 from pqrst.files import write_json
 
-pytestmark = pytest.mark.usefixtures("own_log")
-
 SETTINGS = params.load(Path(__file__).parents[1] / "params.yaml")
 
 

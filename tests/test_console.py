@@ -1,5 +1,6 @@
 """What a person sees: log lines once, and progress that suits the place."""
 
+import contextlib
 import io
 import logging
 import sys
@@ -8,8 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from pqrst import console
-
-pytestmark = pytest.mark.usefixtures("own_log")
 
 
 @pytest.fixture
@@ -47,6 +46,14 @@ def test_lines_go_to_standard_error_once(capsys):
     assert len(console.log.handlers) == 1
     assert not console.log.propagate
     assert tuple(capsys.readouterr()) == ("", "hello\n")
+
+
+def test_lines_follow_standard_error():
+    """A line goes to what is standard error when it is written, not when the log was set up."""
+    console.setup()
+    with contextlib.redirect_stderr(io.StringIO()) as later:
+        console.log.info("hello")
+    assert later.getvalue() == "hello\n"
 
 
 def test_the_level_can_change_later(capsys):

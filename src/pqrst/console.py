@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 QUIET_SECONDS = 5.0
 
@@ -14,10 +14,18 @@ log = logging.getLogger("pqrst")
 Item = TypeVar("Item")
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error when the line is written, which a caller may have redirected since."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def setup(level: int = logging.INFO) -> None:
     """Send this project's log lines to standard error, once."""
     if not log.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _StandardError()
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
         log.propagate = False
