@@ -317,7 +317,7 @@ def test_a_baseline_that_was_not_recorded_tests_nothing(tmp_path):
 )
 def test_p_values_are_printed_with_three_digits(p, text):
     """Print three digits without the leading zero, and what is smaller as such."""
-    assert tables._p(p) == text
+    assert tables.significance(p) == text
 
 
 def test_one_seed_is_never_bold(tmp_path):
@@ -351,7 +351,7 @@ def test_a_score_of_one_class_comes_from_the_matrix(tmp_path):
 )
 def test_numbers_are_printed_as_the_publications_do(value, text):
     """Print four digits without the leading zero, and nothing where nothing was published."""
-    assert tables._number(value) == text
+    assert tables.number(value) == text
 
 
 def test_building_twice_gives_the_same(tmp_path):

@@ -1,7 +1,9 @@
 """The figures of a run as PNG files: DVC's own page needs the network for its scripts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +17,15 @@ COLOURS = ("#33415c", "#c1440e", "#1b998b", "#8e44ad", "#e09f3e", "#5b8e7d", "#d
 DASHES = ("-", "--", ":", "-.")  # one kind for each round of the colours
 FEW = 8  # so many classes fit a figure of the usual size
 ROWS_OF_BIN = 20  # of one label: the share of fewer is noise
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row as a network sees it."""
+
+    words: str  # what it is, and what was said of it
+    row: np.ndarray  # (leads, T), decoded and standardised; or a stored picture, (channels, height, width)
+    picture: np.ndarray | None  # what is drawn of the row before the model, (channels, height, width)
 
 
 def _save(figure: Figure, file: Path, note: str) -> None:
@@ -180,3 +191,33 @@ def bars(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     axes.set_yticks(np.arange(len(table)), names, fontsize=8)
     axes.set(xlim=(0, 1.08), ylim=(len(table) - 0.4, -0.6), xticks=np.arange(0, 1.1, 0.2))
     _save(figure, file, note)
+
+
+def examples(found: Sequence[Example], title: str, file: Path, note: str = "") -> None:
+    """Draw rows as a network sees them side by side, leads below each other, and the picture that it draws of a row below."""
+    drawn = [("row", "picture")[: 1 + (one.picture is not None)] for one in found]
+    figure = Figure(figsize=(4.2 * len(found), 2.6 * len(drawn[0])), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    panels = figure.subplots(len(drawn[0]), len(found), squeeze=False)
+    for column, one in enumerate(found):
+        panels[0, column].set_title(fill(one.words, 60), fontsize=8)
+        for panel, name in zip(panels[:, column], drawn[column], strict=True):
+            values = getattr(one, name)
+            (_draw_picture if values.ndim == 3 else _draw_leads)(panel, values)
+            panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(False)
+    _save(figure, file, note)
+
+
+def _draw_leads(axes: mpl.axes.Axes, row: np.ndarray) -> None:
+    """Draw the leads of a row, the first on top, all to one scale; a flat line is a lead that is not there."""
+    height = max(float(np.ptp(row, axis=1).max()), 1e-6) * 0.8
+    for place, lead in enumerate(row):
+        axes.plot(lead - lead.mean() - place * height, color=INK, linewidth=0.7)
+
+
+def _draw_picture(axes: mpl.axes.Axes, picture: np.ndarray) -> None:
+    """Draw a picture by its first channel, or in colour where it has three."""
+    low, high = float(picture.min()), float(picture.max())
+    shades = (picture - low) / max(high - low, 1e-6)
+    axes.imshow(shades.transpose(1, 2, 0) if len(shades) == 3 else shades[0], cmap="viridis", aspect="auto")

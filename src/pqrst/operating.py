@@ -11,6 +11,7 @@ import pandas as pd
 CONFIDENCE_BINS = 15
 SENSITIVITIES = (0.80, 0.90, 0.95)
 POOLED = "all labels"  # the class of the lines that are over the cells of all of them
+LIKELIEST = "likeliest class"  # that of the lines that are over what was answered, one class a row
 POINT = ("threshold", "sensitivity", "specificity", "precision")
 ROUND_OFF = 1e-9  # 0.95 of 20 rows are 19
 
@@ -62,9 +63,13 @@ def reliability(
 ) -> pd.DataFrame:
     """Hold confidence against the share of true rows: class, bin, confidence, share, rows, of the bins that have rows.
 
-    Bins are of equal width, each with its upper edge. The lines of all labels pooled come first.
+    Bins are of equal width, each with its upper edge. First come the lines of what was answered, or of all labels pooled.
     """
-    parts = [_reliability(POOLED, labels.ravel(), probabilities.ravel(), bins)]
+    if labels.ndim == 1:
+        right, labels = probabilities.argmax(axis=1) == labels, labels[:, None] == np.arange(len(classes))
+        parts = [_reliability(LIKELIEST, right, probabilities.max(axis=1), bins)]
+    else:
+        parts = [_reliability(POOLED, labels.ravel(), probabilities.ravel(), bins)]
     parts += [_reliability(name, labels[:, c], probabilities[:, c], bins) for c, name in enumerate(classes)]
     return pd.concat(parts, ignore_index=True)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pqrst import evaluation, figures, operating, sides
 from pqrst.evaluation import Evaluation
+from pqrst.figures import Example
 from pqrst.opened import Opened
 
 MOST_LINES = 12  # that one figure of learning curves holds
@@ -23,6 +24,7 @@ class Network:
     probability: np.ndarray  # (recordings, classes)
     found: Evaluation
     history: pd.DataFrame  # a line an epoch; none where it was not trained in epochs
+    seen: Sequence[Example] = ()  # some test rows as it sees them
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ def _draw_answers(page: Page, network: Network, classes: Sequence[str]) -> None:
         heading = page.title(f"{kind.replace('_', ' ')}, {network.name}")
         figures.curves(table, heading, page.folder / f"{kind}.png", page.note)
     title, matrix = page.title(f"test rows, {network.name}"), network.found.confusion
+    believed = operating.reliability(network.labels, network.probability, list(classes))
+    page.keep(believed, "reliability")
+    figures.reliability(believed, title, page.folder / "reliability.png", page.note)
+    if network.seen:
+        heading = page.title(f"as {network.name} sees them")
+        figures.examples(network.seen, heading, page.folder / "examples.png", page.note)
     if matrix is None:
         _draw_labels(page, network, title)
     else:
@@ -72,25 +80,22 @@ def _draw_answers(page: Page, network: Network, classes: Sequence[str]) -> None:
 
 
 def _draw_labels(page: Page, network: Network, title: str) -> None:
-    """Draw what only a multi-label task has: F1 by label, and how far probabilities can be believed."""
+    """Draw what only a multi-label task has: F1 by label."""
     table = pd.DataFrame(network.found.per_class)
     page.keep(table, "labels")
     figures.bars(table, title, page.folder / "f1.png", page.note)
-    believed = operating.reliability(network.labels, network.probability, list(table["class"]))
-    page.keep(believed, "reliability")
-    figures.reliability(believed, title, page.folder / "reliability.png", page.note)
 
 
 def _draw_learning(page: Page, histories: Mapping[str, pd.DataFrame]) -> None:
     """Draw the loss of every network, or of the first seed of some values where there are too many."""
     names = list(histories)
-    shown = names if len(names) <= MOST_LINES else _first_seeds(names)[:MOST_LINES]
+    shown = names if len(names) <= MOST_LINES else first_seeds(names)[:MOST_LINES]
     drawn = {name: histories[name] for name in shown if len(histories[name])}
     if drawn:
         of_all = f", {len(shown)} of {len(names)} networks" if len(shown) < len(names) else ""
         figures.learning(drawn, page.title(f"loss{of_all}"), page.folder / "learning.png", page.note)
 
 
-def _first_seeds(names: Sequence[str]) -> list[str]:
+def first_seeds(names: Sequence[str]) -> list[str]:
     """Keep one network of each value that a run is made over."""
     return list({name.rpartition("/")[0]: name for name in reversed(names)}.values())[::-1]

@@ -42,7 +42,8 @@ def needed(root: Path, stage: str) -> list[str]:
     """List the files whose change can change a stage's output: modules, the tables beside them, and its script."""
     passed = PLUMBING | NOT_THERE.get(stage, set())
     files = {f for f in _walk(root, stage) if Path(f).stem not in passed and Path(f).parent.name not in catalog.KINDS}
-    beside = {path for file in files for path in (root / file).parent.glob(f"{Path(file).stem}_*.csv")}
+    named = (path for file in files for path in (root / file).parent.glob(f"{Path(file).stem}_*.*"))
+    beside = {path for path in named if path.suffix != ".py"}
     return sorted({*files, *(path.relative_to(root).as_posix() for path in beside), f"stages/{stage}.py"})
 
 

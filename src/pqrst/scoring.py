@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, audit, convergence, decisions, evaluation, inference, operating, plots, scored
-from pqrst.arrays import write_array
+from pqrst import artifact, audit, convergence, decisions, evaluation, examples, inference, operating, plots, scored
+from pqrst.arrays import Bundle, write_array
 from pqrst.contracts import Contract
+from pqrst.figures import Example
 from pqrst.files import write_json
 from pqrst.opened import Opened
+from pqrst.predictors import Predictor
 
 TOLD = (
     "run", "value", "system", "seed", "parameters", "split", "part", "best_epoch", "classes", "provenance", "settings_digest",
@@ -95,7 +97,22 @@ def _evaluate_one(folder: Path, work: _Work) -> plots.Network:
         _operating(bundle.y, points, (labels, probability), contract.classes, target)
         detail |= _of_labels((labels, probability, decided), bundle.rows.iloc[rows], contract.classes, target)
     write_json(target / "scores.json", {**told, **asdict(result), **detail})
-    return plots.Network(name, labels, probability, result, history)
+    return plots.Network(
+        name, labels, probability, result, history, _seen(predictor, bundle, rows, (labels, probability, decided))
+    )
+
+
+def _seen(
+    predictor: Predictor, bundle: Bundle, rows: np.ndarray, found: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> list[Example]:
+    """Show the surest right and the surest wrong answer; of a recording in pieces, its first."""
+    labels, probability, decided = found
+    places = examples.chosen(labels, probability, decided)
+    told = [
+        examples.words((labels[place], probability[place], decided[place]), predictor.contract.classes)
+        for place in places
+    ]
+    return examples.seen(predictor, bundle, rows[places], told)
 
 
 def _history(folder: Path) -> pd.DataFrame:

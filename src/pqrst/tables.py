@@ -87,7 +87,7 @@ def _line(table: str, shown: Shown, column: str) -> dict[str, Any]:
     for drawn in DRAWN:
         low, high = results.interval(drawn, *shown.of("recorded", column)) or (None, None)
         line |= {f"recorded_low_by_{drawn}": low, f"recorded_high_by_{drawn}": high}
-    line |= {"published_inside": results.inside(shown, column), "p_corrected": shown.p}
+    line |= {"published_inside": results.inside(shown, column), "p_corrected": shown.p, "holds": shown.holds}
     return line | {"ours_synthetic": any(map(results.synthetic, shown.ours.values()))}
 
 
@@ -98,14 +98,22 @@ def _markdown(table: Table, rows: Sequence[Shown]) -> str:
     for shown in rows:
         lines += [[name, shown.parameters, *cells] for name, *cells in _cells(table, shown, synthetic)]
     width = len(lines[0]) - (tested == [""])
-    missing = [shown.row.name for shown in rows if shown.row.run and not any(shown.recorded.values())]
     parts = [
-        f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]), table.note,
-        f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
-        f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
-        _gate(table, rows), _first_weights(rows), _subgroups(table, rows),
+        f"# {table.title}", SYNTHETIC_NOTE if synthetic else "", _grid([line[:width] for line in lines]),
+        *remarks(table, rows), _subgroups(table, rows),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def remarks(table: Table, rows: Sequence[Shown]) -> list[str]:
+    """Say what is to be known of a table beside its cells, a paragraph of Markdown each."""
+    missing = [shown.row.name for shown in rows if shown.row.run and not any(shown.recorded.values())]
+    parts = [
+        table.note, f"Not yet run on real recordings: {', '.join(missing)}." if missing else "",
+        f"`p` is on {table.scores.get(table.tested, table.tested)}." if table.baseline else "", _protocol(rows),
+        _gate(table, rows), _first_weights(rows),
+    ]  # fmt: skip
+    return [part for part in parts if part]
 
 
 def _first_weights(rows: Sequence[Shown]) -> str:
@@ -132,14 +140,14 @@ def _subgroups(table: Table, rows: Sequence[Shown]) -> str:
     for key in groups:
         found = [one.get(key, {}) for one in columns.values()]
         count = next(group["rows"] for group in found if group)
-        lines.append([*key, f"{count:,}", *(_number(group.get(score)) for group in found)])
+        lines.append([*key, f"{count:,}", *(number(group.get(score)) for group in found)])
     return f"{table.scores[table.tested]} by subgroup of the test rows, first seed:\n\n{_grid(lines)}"
 
 
 def _cells(table: Table, shown: Shown, synthetic: bool) -> list[list[str]]:
     """Give the lines of one row: its name, where from, a cell for each score, and the p-value on the line that it compares."""
     name, compared = shown.row.name, results.compared_by(table)
-    p = "baseline" if name == table.baseline else _p(shown.p)
+    p = "baseline" if name == table.baseline else significance(shown.p)
     bold = f"**{name}**" if shown.holds else name
     above, below = (bold, bold) if compared == "recorded" else (name, bold)
     lines = []
@@ -171,7 +179,7 @@ def _intervals(table: Table, shown: Shown) -> list[list[str]]:
         for column in table.scores:
             bounds = results.interval(drawn, *shown.of("recorded", column))
             flag = _flag(*shown.of("recorded", column)) if drawn == "patient" else ""
-            cells.append(f"{_number(bounds[0])}-{_number(bounds[1])}{flag}" if bounds else "")
+            cells.append(f"{number(bounds[0])}-{number(bounds[1])}{flag}" if bounds else "")
         lines += [[f"95 % by {drawn}", *cells]] if any(cells) else []
     return lines
 
@@ -195,15 +203,17 @@ def _published(shown: Shown, score: str) -> str:
     """Print a published cell, whether it lies inside our spread, and what stands in print where that is a mistake."""
     value, inside = shown.row.published.get(score), results.inside(shown, score)
     wrong = shown.row.misprinted.get(score)
-    printed = "" if wrong is None else f" (printed {_number(wrong)})"
-    return _number(value) + printed + {None: "", True: " inside", False: " outside"}[inside]
+    printed = "" if wrong is None else f" (printed {number(wrong)})"
+    return number(value) + printed + {None: "", True: " inside", False: " outside"}[inside]
 
 
-def _p(value: float | None) -> str:
+def significance(value: float | None) -> str:
+    """Print a p-value."""
     return "" if value is None else "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Print a score as the publications do."""
     return "" if value is None else f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
 
 
@@ -211,7 +221,7 @@ def _spread(values: Sequence[float]) -> str:
     """Give mean ± sample standard deviation (seeds); one seed has no spread to show."""
     if not values:
         return ""
-    return _number(mean(values)) + (f" ± {_number(stdev(values))}" if len(values) > 1 else "") + f" ({len(values)})"
+    return number(mean(values)) + (f" ± {number(stdev(values))}" if len(values) > 1 else "") + f" ({len(values)})"
 
 
 def _grid(lines: Sequence[Sequence[str]]) -> str:
