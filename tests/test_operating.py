@@ -126,6 +126,20 @@ def test_confidences_at_and_beyond_both_ends_have_a_bin():
     assert operating._bin(np.array([0.0, 1 / 15, 0.07, 1.0, 1.0000001]), 15).tolist() == [0, 0, 1, 14, 14]
 
 
+def test_reliability_of_one_class_a_row_by_hand():
+    """Hold the confidence of what was answered against whether it was right, then each class against the rest."""
+    probability = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6]])
+    table = operating.reliability(np.array([0, 1, 1, 0]), probability, ("A", "B"), bins=2)
+    assert table[table["class"] == operating.LIKELIEST].iloc[0, 1:].tolist() == pytest.approx([1, 0.75, 0.5, 4])
+    of_a = table[table["class"] == "A"]
+    assert of_a["share"].tolist() == [0.5, 0.5]
+    assert of_a["rows"].tolist() == [2, 2]
+    wrong = operating.calibration_error(np.array([0, 1, 1, 0]), probability)
+    fine = operating.reliability(np.array([0, 1, 1, 0]), probability, ("A", "B"))
+    first = fine[fine["class"] == operating.LIKELIEST]
+    assert wrong == pytest.approx((abs(first["confidence"] - first["share"]) * first["rows"]).sum() / 4)
+
+
 def test_reliability_agrees_with_scikit_learn():
     """Give the shares and mean confidences of a peer library's curve, label by label."""
     labels, probability = made_up()

@@ -1,10 +1,12 @@
 """The figures of a run, and the tables that they show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pqrst import evaluation, plots
+from pqrst import evaluation, figures, plots
 from pqrst.arrays import Bundle
 from pqrst.opened import Opened
 from pqrst.sides import Sides
@@ -52,8 +54,15 @@ def test_figures_show_the_first_network(tmp_path):
     counts = pd.read_csv(tmp_path / "confusion.csv")["count"]
     assert counts.tolist() == [count for row in first.found.confusion for count in row]
     assert pd.read_csv(tmp_path / "shares.csv")["rows"].tolist() == [1, 1, 1, 1, 0, 0, 1, 1, 0]
-    names = ("roc", "precision_recall", "confusion", "learning", "shares")
+    names = ("roc", "precision_recall", "confusion", "learning", "reliability", "shares")
     assert {file.name for file in tmp_path.glob("*.png")} == {f"{name}.png" for name in names}
+
+
+def test_rows_are_shown_as_the_first_network_sees_them(tmp_path):
+    """Draw what it saw, where it was told."""
+    seen = [figures.Example("right: is N, said N (0.90)", np.eye(3), None)]
+    drawn(tmp_path, [replace(network(), seen=seen), network("seed-10")])
+    assert (tmp_path / "examples.png").exists()
 
 
 def test_several_labels_have_their_own_figures(tmp_path):

@@ -22,7 +22,7 @@ from toys import BEATS, KAGGLE
 
 SAMPLES, CLASSES, WANTED = 16, BEATS.classes, ("f1_macro", "specificity_macro")
 PNG = b"\x89PNG\r\n\x1a\n"
-CURVES = ("roc", "precision_recall", "confusion", "shares")
+CURVES = ("roc", "precision_recall", "confusion", "reliability", "shares")
 
 
 def write_data(folder):
@@ -146,9 +146,12 @@ def test_scoring_twice_gives_the_same_bytes(scored, trained, opened, tmp_path):
 
 
 def test_figures_are_png_with_their_tables(scored):
-    """Draw five pictures, and give the numbers of four of them as tables."""
+    """Draw seven pictures, and give the numbers of five of them as tables."""
     plots = {path.name for path in (scored / "plots").iterdir()}
-    assert plots == {*(f"{name}.png" for name in (*CURVES, "learning")), *(f"{name}.csv" for name in CURVES)}
+    assert plots == {
+        *(f"{name}.png" for name in (*CURVES, "learning", "examples")),
+        *(f"{name}.csv" for name in CURVES),
+    }
     assert all(path.read_bytes().startswith(PNG) for path in (scored / "plots").glob("*.png"))
 
 
@@ -343,7 +346,7 @@ def test_each_part_is_scored_on_its_own_test_rows(by_parts):
 def test_figures_of_several_labels_are_drawn(by_parts):
     """Draw curves, the F1 of each label and how far probabilities can be believed, with their numbers as tables."""
     plots = by_parts[0] / "plots"
-    pictures = {"roc", "precision_recall", "f1", "reliability", "shares"}
+    pictures = {"roc", "precision_recall", "f1", "reliability", "shares", "examples"}
     assert {path.stem for path in plots.glob("*.png")} == pictures
     assert {path.stem for path in plots.glob("*.csv")} == set(DRAWN)
     assert all(path.read_bytes().startswith(PNG) for path in plots.glob("*.png"))

@@ -81,23 +81,34 @@ class Family:
 
 def build(places: Places) -> str:
     """Give the page as HTML."""
-    from vl_convert import javascript_bundle  # noqa: PLC0415 (starts a JavaScript engine)
-
     kept = Charts()
     families = [_family(file.stem, places, kept) for file in sorted((places.resolved / "tables").glob("*.yaml"))]
     runs = [run for family in families for run in family.runs]
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_beside("html"))
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_beside("page.html"))
     return page.render(
         families=families, synthetic=any(run.synthetic for run in runs), verdicts=_verdicts(runs),
         counts=_counts(families), quality=_quality(places.metrics / "quality"), environment=_environment(),
-        legend=_markdown(tables.LEGEND.partition("\n")[2]), style=_trusted(_beside("css")), script=_trusted(_beside("js")),
+        legend=_markdown(tables.LEGEND.partition("\n")[2]), style=_trusted(_beside("page.css")), script=_trusted(_beside("page.js")),
         specs=_trusted(json.dumps(kept.specs, separators=(",", ":")).replace("</", "<\\/")),
-        vega=_trusted(javascript_bundle(None).replace("</script", "<\\/script")),
+        vega=_library(),
     )  # fmt: skip
 
 
-def _beside(ending: str) -> str:
-    return (HERE / f"report_page.{ending}").read_text(encoding="utf-8")
+def plots_page() -> str:
+    """Give the page that `dvc plots` fills, with the library that DVC's own page fetches from the network."""
+    return _beside("plots.html").replace("{library}", _library())
+
+
+def _library() -> Markup:
+    """Give Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed`."""
+    from vl_convert import javascript_bundle  # noqa: PLC0415 (starts a JavaScript engine)
+
+    bundle = javascript_bundle(None)  # type: ignore[arg-type]  # the stub wants a script of one's own; none gives all
+    return _trusted(bundle.replace("</script", "<\\/script"))
+
+
+def _beside(name: str) -> str:
+    return (HERE / f"report_{name}").read_text(encoding="utf-8")
 
 
 def _trusted(text: str) -> Markup:

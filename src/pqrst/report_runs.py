@@ -121,7 +121,7 @@ def _recorded(found: Sequence[Results], kept: Charts) -> Seen:
 def _ours(run: str, found: Sequence[Results], metrics: Path, kept: Charts) -> Seen:
     """Show what this checkout has of a run."""
     figures, plots, first = [], metrics / "plots" / run, found[0]
-    learned = _losses(metrics / "train" / run)
+    learned = losses(metrics / "train" / run)
     if len(learned):
         figures.append(("Loss by epoch", kept.keep(charts.courses(learned, "loss"))))
     figures += _counted(first, kept)
@@ -141,10 +141,10 @@ def _name(one: Results) -> str:
     return " ".join(filter(None, (str(one.get("value", "")), f"seed {one.get('seed', '')}")))
 
 
-def _losses(folder: Path) -> pd.DataFrame:
+def losses(folder: Path) -> pd.DataFrame:
     """Read the losses that training logged, of every network or of first seeds where there are too many."""
     names = sorted(
-        file.relative_to(folder).parents[4].as_posix() for file in folder.rglob("plots/metrics/train/loss.tsv")
+        file.relative_to(folder).parents[3].as_posix() for file in folder.rglob("plots/metrics/train/loss.tsv")
     )
     shown = names if len(names) <= MOST_LINES else first_seeds(names)[:MOST_LINES]
     parts = []
