@@ -35,6 +35,7 @@ WORKING = {  # stage -> of the slow libraries, those that its imports load
     "train": READING | {"torch", "scipy", "pandas", "dvclive", "dvc", "tqdm"},
     "evaluate": READING | {"torch", "scipy", "pandas", "matplotlib", "tqdm"},
     "tables": READING | {"pandas", "scipy", "matplotlib"},
+    "report": READING | {"pandas", "scipy", "matplotlib"},
 }
 SCRIPTS = sorted(path.stem for path in STAGES.glob("[!_]*.py"))
 
