@@ -78,7 +78,7 @@ def _program(predictor: NetworkPredictor) -> Any:
     count = torch.export.Dim("windows", min=1)
     wrapped = Exported(predictor.model.cpu().eval(), contract)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 wrapped, inputs, dynamo=True, opset_version=OPSET, input_names=names, output_names=["logits", "probabilities"],
                 dynamic_shapes=tuple({0: count} for _ in shapes), verbose=False,
@@ -93,8 +93,8 @@ def _program(predictor: NetworkPredictor) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter from telling of its own parts that are to go, and of packages that it does not need."""
+def quiet() -> Iterator[None]:
+    """Keep torch's exporter from telling of its own parts that are to go, and of packages that it does not need."""
     told = logging.getLogger("torch.onnx")
     level = told.level
     told.setLevel(logging.ERROR)
