@@ -3,7 +3,7 @@
     python benchmarks/scale.py FOLDER [stages table networks starts ...]
 
 A recording is twelve leads of 10 s at 500 Hz, made up as four collections of the Challenge 2021 have them. The model is fitted to the
-sizes in FITTED, whose stages run in ROUNDS rounds, and held against those in HELD. FOLDER needs 5 GB; all parts take a quarter of
+sizes in FITTED and held against those in HELD. FOLDER needs 5 GB; all parts take a quarter of
 an hour of CPU time. Without names every part of PARTS is measured anew; the others stay as they are. `scale_model.py` reads the file.
 """
 
@@ -14,10 +14,11 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import cycle, islice
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,22 @@ import scale_parts
 import starting
 import training_step
 from _turns import apart
-from pqrst import arrays, catalog, images, params, segmentation, sources
+from pqrst import arrays, catalog, challenge, images, params, segmentation, sources, workers
 from pqrst.arrays import taken
 from pqrst.made_up import challenge2021
 from pqrst.made_up._files import write_sums
 from pqrst.params import component, quality_of
+from pqrst.quality import Report
 from pqrst.resolved import Download, Encode, Segment
 
 FILE = Path(__file__).with_name("scale.json")
 COLLECTIONS = ("georgia", "chapman_shaoxing", "ningbo", "ptb-xl")  # whose made-up recordings all have 10 s at 500 Hz
 DATABASE, SETTINGS = "challenge2021", {"sources": COLLECTIONS}
-FITTED, HELD, ROUNDS = (500, 1000), (4000, 8000), 1
+FITTED, HELD = (500, 1000), (2000,)
 DRAWN = 1000  # recordings at most that are drawn: a picture has more bytes than its recording as it is stored
 LINES, LINES_HELD, SHORT = (20_000, 40_000), (160_000,), 64  # rows of few samples; samples of one
 NETWORKS = {"resu_dense": (4096, 24)}  # samples, rows of a batch
-LOOKED_AT = 400  # recordings whose times are told one by one
+LOOKED_AT, AGAIN, ROUNDS = 400, 3, 3  # recordings whose times are told one by one; written so many times over, so often
 Found = dict[str, Any]
 
 
@@ -102,8 +104,7 @@ def stages(folder: Path) -> list[Found]:
         room = folder / str(records)
         shutil.rmtree(room, ignore_errors=True)
         mirror(every, room, records)
-        for _ in range(ROUNDS if records in FITTED else 1):
-            found += list(_turn(room, records))
+        found += _turn(room, records)
         shutil.rmtree(room)
     return found
 
@@ -126,7 +127,7 @@ def table(folder: Path) -> list[Found]:
     found = []
     for lines in (*LINES, *LINES_HELD):
         room, size = folder / f"short-{lines}", full_size.Size(lines, SHORT, 26, "resu_dense")
-        for stage, wrote in zip(full_size.STAGES, ("x", "split", "run", "scores"), strict=True):
+        for stage, wrote in ((full_size.segment, "x"), (full_size.split, "split")):
             found.append(_told(stage.__name__, lines, room / wrote, stage, size, room))
         found.append(_told("open", lines, room / "x", partial(arrays.read, room / "x")))
         shutil.rmtree(room)
@@ -148,15 +149,28 @@ def recordings(folder: Path) -> Found:
     make(room / "every", LOOKED_AT)
     mirror(room / "every", room, LOOKED_AT)
     download(room)
-    given, times, sizes = _cut(), [], []
+    given, times, every = _cut(), [], []
     p = component(("datasets", DATABASE), SETTINGS, "settings")
     for one in catalog.load("datasets", DATABASE).readings(room / "raw", p):
         begun = time.process_time()
-        seen = segmentation._seen(taken(one), given.window, given.quality)  # noqa: SLF001 (what a worker does)
+        every.append(segmentation._seen(taken(one), given.window, given.quality))  # noqa: SLF001 (what a worker does)
         times.append(round(time.process_time() - begun, 6))
-        sizes.append(len(scale_parts.packed(seen)))
+    spent = [_written(every, given, room / "x") for _ in range(ROUNDS)]
     shutil.rmtree(room)
-    return {"seconds": times[20:], "travels": statistics.mean(sizes)}
+    travels = statistics.mean(len(ForkingPickler.dumps(one)) for one in every)
+    return {"seconds": times[20:], "travels": travels, "alone": statistics.median(spent) / (AGAIN * LOOKED_AT)}
+
+
+def _written(every: Sequence[segmentation.Seen], given: Segment, folder: Path) -> float:
+    """Give the CPU seconds of the process that takes recordings, cut before, from two workers that only send them."""
+    workers.FIRST, count = 0, AGAIN * len(every)
+    sent = workers.in_order(
+        lambda: iter(range(count)), lambda number: replace(every[number % len(every)], samples=str(number)), 2
+    )
+    facts = {"dataset": DATABASE, "task": "multi", "classes": challenge.CLASSES, "provenance": {"synthetic": True}}
+    report, begun = Report(given.quality.policy), time.process_time()
+    segmentation._written(segmentation._sound(sent, "skip", report), given.window, facts, folder, report)  # noqa: SLF001
+    return time.process_time() - begun
 
 
 def networks(_folder: Path) -> Found:
@@ -177,10 +191,7 @@ def starts(_folder: Path) -> Found:
     """Give the CPU seconds of each stage's imports, and of an interpreter alone."""
     stages = ("download", "segment", "encode", *starting.TIMES)
     commands = {name: starting.imports(name) for name in stages} | {"python": "pass"}
-    return {
-        name: statistics.median(starting.cpu([sys.executable, "-c", code]) for _ in range(ROUNDS))
-        for name, code in commands.items()
-    }
+    return {name: starting.cpu([sys.executable, "-c", code]) for name, code in commands.items()}
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
