@@ -22,7 +22,8 @@ class Cost(NamedTuple):
     """What a stage took."""
 
     seconds: float  # by the clock
-    cpu: float  # seconds of the processor
+    cpu: float  # seconds of the processor, of this process
+    others: float  # likewise, of the processes that it started and saw end
     memory: float  # GB, resident at most
 
 
@@ -58,9 +59,9 @@ def evaluate(folder: Path, scores: Path) -> None:
     scoring.evaluate(folder / "run", parts, params.load(ROOT / "params.yaml").scores, to)
 
 
-def measured(stage: Callable[..., None], *given: Any) -> Cost:
-    """Run a stage in a process of its own."""
-    context = get_context("spawn")
+def measured(stage: Callable[..., None], *given: Any, start: str = "spawn") -> Cost:
+    """Run a stage in a process of its own; a forked one has loaded the libraries, and their memory counts as its own."""
+    context = get_context(start)
     heard, told = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(stage, given, told))
     process.start()
@@ -73,5 +74,6 @@ def measured(stage: Callable[..., None], *given: Any) -> Cost:
 def _run(stage: Callable[..., None], given: tuple[Any, ...], told: Connection) -> None:
     started, before = time.perf_counter(), time.process_time()
     stage(*given)
+    spent, other = time.process_time() - before, resource.getrusage(resource.RUSAGE_CHILDREN)
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    told.send(Cost(time.perf_counter() - started, time.process_time() - before, largest))
+    told.send(Cost(time.perf_counter() - started, spent, other.ru_utime + other.ru_stime, largest))
