@@ -172,6 +172,11 @@ def record_of(record: str, leads: Sequence[Lead], columns: Iterable[np.ndarray])
     for number, (lead, column) in enumerate(zip(leads, columns, strict=True)):
         if number == 0:
             signal = np.empty((len(leads), len(column)), np.float32)
+        if len(column) != signal.shape[1]:
+            raise RecordError(
+                record,
+                f"lead {lead.name} has {len(column)} samples where {leads[0].name} has {signal.shape[1]}; mend it",
+            )
         with np.errstate(all="ignore"):
             signal[number] = column * (scale(lead.units) or 1.0)
         if np.isinf(signal[number]).any():
