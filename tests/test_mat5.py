@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from pqrst.mat5 import struct, variables
+from pqrst.mat5 import struct
 
 RNG = np.random.default_rng(0)
 FIELDS = {"sex": "Female", "age": 74.0, "data": RNG.normal(0, 1, (12, 7))}

@@ -34,6 +34,8 @@ def parse(record: str, source: Source) -> Element:
     except expat.ExpatError as error:
         said = expat.errors.messages.get(error.code, "not well-formed")
         raise RecordError(record, f"line {error.lineno} is no sound XML ({said}); export it again") from None
+    except (LookupError, ValueError):
+        raise RecordError(record, "its encoding is not known; save it as UTF-8") from None
     return builder.close()
 
 

@@ -2,7 +2,8 @@
 
 Elements and XLI as the sierra-ecg-tools of C. Watford describe them: a chunk a lead, of its length (4 bytes), two bytes
 of no known use and a start value (2), then LZW in codes of 10 bits; the bytes that come are the high and then the low
-halves of the second differences. III, aVR, aVL and aVF are kept as what is left of them beside I and II.
+halves of the second differences. III, aVR, aVL and aVF are kept as what is left of them beside I and II. A HeartStart
+appends a calibration pulse, the same in every lead, which is no part of the recording.
 """
 
 from xml.etree.ElementTree import Element  # nosec B405 (a type; expat parses, with entities refused)
@@ -10,6 +11,7 @@ from xml.etree.ElementTree import Element  # nosec B405 (a type; expat parses, w
 import numpy as np
 
 from pqrst.arrays import Record
+from pqrst.console import log
 from pqrst.errors import RecordError
 from pqrst.recordings._leads import Lead, Limits, check_size, chosen, record_of, shown
 from pqrst.recordings._markup import number, packed, text
@@ -18,8 +20,9 @@ VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
 STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 STANDARD_SETS = ("STD-12", "10-WIRE")
 HEAD, CODE_BITS, LAST_CODE = 8, 10, 1022  # bytes before a chunk; of its codes, the next one ends it
-SLACK = 4096  # bytes that a lead may unpack to beyond those that it declares
+SLACK = 4096  # bytes that a lead may unpack to beyond those that it declares, which are left out
 BIAS = 64  # of a second difference
+PULSE_S = 0.2  # seconds for which no heart gives three leads the same samples
 
 
 def read(record: str, root: Element, limits: Limits) -> Record:
@@ -46,7 +49,7 @@ def read(record: str, root: Element, limits: Limits) -> Record:
         raise RecordError(record, "its samples are not signed numbers of 16 bits; export it as DICOM")
     leads = [Lead(name, "uV", fs) for name in names]
     kept = chosen(record, leads)
-    steps = _steps(record, waves, names, count)
+    steps = _without_pulse(record, _steps(record, waves, names, count), fs)
     return record_of(record, [leads[place] for place in kept], ((steps[place] - zero) * microvolts for place in kept))
 
 
@@ -145,3 +148,13 @@ def _whole_limbs(record: str, names: list[str], found: np.ndarray) -> np.ndarray
             if name in place:
                 found[place[name]] = expected - found[place[name]]
     return found
+
+
+def _without_pulse(record: str, steps: np.ndarray, fs: float) -> np.ndarray:
+    """Cut off the end at which all leads hold the same: a calibration pulse with the stillness around it."""
+    unlike = np.flatnonzero((steps != steps[0]).any(axis=0))
+    end = int(unlike[-1]) + 1 if len(unlike) else steps.shape[1]
+    if len(steps) < 3 or steps.shape[1] - end < PULSE_S * fs:
+        return steps
+    log.info("record %s: its last %.2f s, the same in every lead, were cut off", record, (steps.shape[1] - end) / fs)
+    return steps[:, :end]
