@@ -106,6 +106,15 @@ def test_hdf5_that_cannot_be_read(arrays, attributes, expected):
     assert expected in fault("a.h5", formats.hdf5(arrays, attributes))
 
 
+def test_a_file_that_declares_endless_recordings_is_one_entry(tmp_path):
+    """No list of a milliard paths is made; one of them is asked for."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("tracings", (10**9, 4096, 12), "f4", chunks=(1, 4096, 12))
+    assert find(tmp_path) == [tmp_path / "a.h5"]
+    with pytest.raises(RecordError, match="it holds 1000000000 recordings"):
+        read(tmp_path / "a.h5")
+
+
 def test_code_of_zeros_holds_no_recording():
     """Nothing is left where all is filling."""
     assert "nothing but zeros" in fault("a.h5", formats.code([np.zeros((12, 4000), np.float32)]), Told())

@@ -16,15 +16,15 @@ from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.errors import RecordError
 from pqrst.recordings._array import agreed, check_shape, record_of_array, words
-from pqrst.recordings._leads import Limits, Source, Told, check_size, shown, stream
+from pqrst.recordings._leads import TWELVE, Limits, Source, Told, check_size, shown, stream
 
 if TYPE_CHECKING:
     import h5py
 
 TRACINGS, CODE_SHAPE = "tracings", (4096, 12)
-CODE = Told(400.0, ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"))
+CODE = Told(400.0, TWELVE)
 USUAL = (TRACINGS, "ecg", "signal", "data", "val")
-MOST_NAMES, LARGEST_WORD = 1000, 4096  # objects of a file, and bytes of an attribute
+MOST_NAMES, MOST_RECORDINGS, LARGEST_WORD = 1000, 100_000, 4096  # of a file; bytes of an attribute
 
 
 def read(record: str, source: Source, told: Told, limits: Limits, place: int | None = None) -> Record:
@@ -46,7 +46,7 @@ def read(record: str, source: Source, told: Told, limits: Limits, place: int | N
 
 
 def count(source: Source) -> int:
-    """Count the recordings of a file; one that cannot be read, or holds none, counts as one, for `read` to refuse."""
+    """Count the recordings of a file; one that cannot be read, or holds none or too many, counts as one, for `read` to refuse."""
     import h5py  # noqa: PLC0415 (see above)
 
     try:
@@ -54,7 +54,7 @@ def count(source: Source) -> int:
             shape = _array("", file).shape
     except Exception:  # noqa: BLE001 (what h5py raises on bytes that are no such file has no common parent)
         return 1
-    return shape[0] if len(shape) == 3 else 1
+    return shape[0] if len(shape) == 3 and shape[0] <= MOST_RECORDINGS else 1
 
 
 def _array(record: str, file: "h5py.File") -> "h5py.Dataset":

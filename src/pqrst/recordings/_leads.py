@@ -30,6 +30,7 @@ NO_ECG = re.compile(
     re.IGNORECASE,
 )
 ECG = re.compile(r"ecg|ekg", re.IGNORECASE)
+TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LONGEST_NAME = 80  # characters of a lead's name
 SLOWEST, FASTEST = 1.0, 100_000.0  # Hz
 

@@ -13,11 +13,10 @@ import numpy as np
 from pqrst.arrays import Record
 from pqrst.console import log
 from pqrst.errors import RecordError
-from pqrst.recordings._leads import Lead, Limits, check_size, chosen, record_of, shown
+from pqrst.recordings._leads import TWELVE, Lead, Limits, check_size, chosen, record_of, shown
 from pqrst.recordings._markup import number, packed, text
 
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
-STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 STANDARD_SETS = ("STD-12", "10-WIRE")
 HEAD, CODE_BITS, LAST_CODE = 8, 10, 1022  # bytes before a chunk; of its codes, the next one ends it
 SLACK = 4096  # bytes that a lead may unpack to beyond those that it declares, which are left out
@@ -59,7 +58,7 @@ def _names(record: str, waves: Element, about: Element | None) -> list[str]:
     told = waves.get("numberofleads", "") if named else text(about, "numberchannelsallocated")
     count = int(number(record, told or str(len(named)), "the number of leads"))
     if not named and text(about, "acquisitiontype") in STANDARD_SETS:
-        named = list(STANDARD)
+        named = list(TWELVE)
     if not 0 < count <= len(named):
         raise RecordError(record, f"it has {count} leads and names {len(named)}; export it again")
     return named[:count]
