@@ -223,7 +223,12 @@ def hdf5(arrays, attributes=None):
     with h5py.File(file, "w") as made:
         for name, values in arrays.items():
             made[name] = values
-        made.attrs.update(attributes or {})
+        made.attrs.update(
+            {
+                name: np.array(value, "S") if isinstance(value, str | bytes | list) else value
+                for name, value in (attributes or {}).items()
+            }
+        )
     return file.getvalue()
 
 

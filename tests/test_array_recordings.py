@@ -106,6 +106,16 @@ def test_hdf5_that_cannot_be_read(arrays, attributes, expected):
     assert expected in fault("a.h5", formats.hdf5(arrays, attributes))
 
 
+def test_texts_of_no_fixed_length_are_the_callers_to_say():
+    """HDF5 would take the memory that such a text declares; what the caller says already is not asked again."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        made["x"] = MV
+        made.attrs["units"] = "mV"
+    assert "attribute units is a text of no fixed length" in fault("a.h5", file.getvalue(), Told(500.0, formats.LEADS))
+    np.testing.assert_array_equal(read_bytes({"a.h5": file.getvalue()}, TOLD).signal, MV)
+
+
 def test_a_file_that_declares_endless_recordings_is_one_entry(tmp_path):
     """No list of a milliard paths is made; one of them is asked for."""
     with h5py.File(tmp_path / "a.h5", "w") as file:

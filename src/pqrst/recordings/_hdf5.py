@@ -36,7 +36,7 @@ def read(record: str, source: Source, told: Told, limits: Limits, place: int | N
         many = len(found.shape) == 3
         _check(record, found, place, limits)
         shape = found.shape[1:] if many else found.shape
-        told = agreed(record, told, _said(record, found, file))
+        told = agreed(record, told, _said(record, found, file, told))
         code = many and found.name == f"/{TRACINGS}" and shape == CODE_SHAPE
         if code:
             told = replace(told, fs=told.fs or CODE.fs, leads=told.leads or CODE.leads)
@@ -85,9 +85,10 @@ def _check(record: str, found: "h5py.Dataset", place: int | None, limits: Limits
     check_size(record, limits, 0, math.prod(found.chunks or (0,)))
 
 
-def _said(record: str, found: "h5py.Dataset", file: "h5py.File") -> Told:
+def _said(record: str, found: "h5py.Dataset", file: "h5py.File", told: Told) -> Told:
     """Give what attributes of the array, or of the file, say."""
-    fs, units, leads = (_attribute(found, file, name) for name in ("fs", "units", "leads"))
+    known = {"fs": told.fs is not None, "units": bool(told.units), "leads": bool(told.leads)}
+    fs, units, leads = (_attribute(record, found, file, name, known[name]) for name in known)
     if fs is not None and not isinstance(fs, int | float):
         raise RecordError(record, f"its attribute fs is {shown(str(fs))!r}, which is no number; mend it")
     if leads is not None and not isinstance(leads, str | list):
@@ -96,10 +97,20 @@ def _said(record: str, found: "h5py.Dataset", file: "h5py.File") -> Told:
     return Told(None if fs is None else float(fs), names, "" if units is None else str(units).strip())
 
 
-def _attribute(found: "h5py.Dataset", file: "h5py.File", name: str) -> Any:
-    """Give an attribute as plain text, number or list; one that is too large to be any of them is left."""
+def _attribute(record: str, found: "h5py.Dataset", file: "h5py.File", name: str, known: bool) -> Any:
+    """Give an attribute as plain text, number or list; one that is too large to be any of them is left.
+
+    HDF5 takes the memory that a text of no fixed length declares, gigabytes of a damaged one, before it looks for the text.
+    """
     for place in (found, file):
         if name in place.attrs and place.attrs.get_id(name).get_storage_size() <= LARGEST_WORD:
+            if place.attrs.get_id(name).dtype.kind == "O":
+                if known:
+                    return None
+                raise RecordError(
+                    record,
+                    f"its attribute {name} is a text of no fixed length; write it as numpy.bytes_, or give {name}",
+                )
             value = place.attrs[name]
             plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
             if isinstance(plain, list) and len(plain) == 1 and name != "leads":
