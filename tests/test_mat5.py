@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from pqrst.datasets._mat5 import struct
+from pqrst.mat5 import struct
 
 RNG = np.random.default_rng(0)
 FIELDS = {"sex": "Female", "age": 74.0, "data": RNG.normal(0, 1, (12, 7))}
@@ -74,7 +74,7 @@ def test_a_file_that_unpacks_without_end_is_refused(monkeypatch):
     """No more is unpacked than a recording can hold."""
     content = written({"ECG": {"data": np.zeros((12, 100_000))}}, compress=True)
     assert struct(content, "ECG")["data"].shape == (12, 100_000)
-    monkeypatch.setattr("pqrst.datasets._mat5.LARGEST", 100_000)
+    monkeypatch.setattr("pqrst.mat5.LARGEST", 100_000)
     with pytest.raises(ValueError, match="unpacks to more than 100000 bytes"):
         struct(content, "ECG")
 

@@ -286,7 +286,8 @@ def test_uploads_of_another_kind():
     assert "of no kind that is read" in fault({"a.exe": b"MZ"})
     assert "BDF is not read" in fault({"a.bdf": b"\xffBIOSEMI"})
     assert "archive" in fault({"a.npz": b"PK"})
-    assert "only with the WFDB header" in fault({"a.mat": b"MATLAB 5.0 MAT-file"})
+    assert "lay its .hea beside it" in fault({"a.mat": b"MATLAB 5.0 MAT-file"})
+    assert "SCP-ECG is not read" in fault({"a.scp": b"\0" * 9})
     assert "larger than the 10 bytes" in fault(good, limits=Limits(bytes=10))
     for name in ("../r.hea", "a/r.hea", "a\\r.hea", "/r.hea", "", "..", "r" * 300 + ".hea"):
         assert "plain file name" in fault({name: good["r.hea"]})

@@ -59,7 +59,7 @@ def _record(given: argparse.Namespace) -> None:
 def _add_predict(commands: Any) -> None:
     predict = commands.add_parser(
         "predict",
-        help="ask a trained run about recordings: WFDB, CSV, NPY, EDF, or folders of them",
+        help="ask a trained run about recordings: WFDB, EDF, DICOM, XML, HDF5, MAT, CSV, NPY, or folders of them",
         epilog=DISCLAIMER,
     )
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a recording, or a folder of recordings")

@@ -3,6 +3,7 @@
 `python tests/fuzzing/giants.py` tries them in a process of its own, whose memory no other test has grown, and prints their number.
 """
 
+import contextlib
 import io
 import json
 import resource
@@ -106,6 +107,45 @@ def texts() -> Iterator[tuple[str, bytes]]:
     yield "json", json.dumps({"fs": 1, "leads": ["I"], "samples": "x" * 200_000, "x" * 40_000: 1}).encode()
 
 
+def exports() -> Iterator[tuple[str, bytes]]:
+    """Give XML of many elements, tags and entities without end, waveforms that unpack to or declare far more than they hold, small elements of DICOM."""
+    import formats
+
+    laughs = "".join(f'<!ENTITY l{k} "{f"&l{k - 1};" * 10 if k else "ha" * 10}">' for k in range(12))
+    for text in (
+        f"<!DOCTYPE a [{laughs}]><a>&l11;</a>",
+        f'<!DOCTYPE a [<!ENTITY a "{"a" * 100_000}">]><a>{"&a;" * 10_000}</a>',
+        f'<!DOCTYPE a [<!ATTLIST a b CDATA "{"x" * 100_000}">]><a>{"<a/>" * 20_000}</a>',
+        "<a>" * 1_000_000,
+        "<a>" + "<b/>" * 1_000_000,
+        '<a b="' + "x" * 20_000_000,
+        "<a " + " ".join(f'b{k}=""' for k in range(1_000_000)) + "/>",
+        "<!--" + "x" * 20_000_000,
+    ):
+        yield "muse", b"\0" + text.encode()
+    found = formats.steps(0.1, 250.0)
+    muse, philips = formats.muse(found[:2], 250, ("I", "II")), formats.philips(found, 250)
+    yield "muse", b"\0" + muse.replace(b"<WaveFormData>", b"<WaveFormData>" + b"A" * 8_000_000)
+    yield "aecg", b"\0" + formats.aecg(found, 250).replace(b"<digits>", b"<digits>" + b"1 " * 2_500_000)
+    yield "philips", b"\0" + philips.replace(b'durationperchannel="100"', b'durationperchannel="1e12"')
+    zeros = formats.lzw(bytes(1_000_000))
+    for length in (len(zeros), 2**31 - 1, 2**32 - 8):
+        yield "xli", length.to_bytes(4, "little") + bytes(4) + zeros
+    for options in ({"shape": (12, 10**12), "dtype": "f8", "chunks": (12, 1000)}, {"shape": (10**9, 4096, 12), "dtype": "f4", "chunks": (1, 4096, 12)},
+                    {"shape": (12, 5), "dtype": "f8", "chunks": (12, 10**7), "maxshape": (12, None), "compression": "gzip"}):  # fmt: skip
+        file = io.BytesIO()
+        with h5py.File(file, "w") as held:
+            held.create_dataset("tracings", **options)
+        yield "tracings", b"\0" + file.getvalue()
+    bomb = formats.mat(val=np.zeros((12, ZEROS // 96)))
+    yield "mat", b"\0" + bomb
+    with contextlib.suppress(ImportError):
+        head = formats.dicom_file(None)
+        for inside in (b"\xfe\xff\x00\xe0\0\0\0\0" * 1_000_000, b"\x01\x54\x01\x00LO\0\0" * 1_000_000):
+            yield "dicom", b"\0" + head + b"\x00\x54\x00\x01SQ\0\0" + len(inside).to_bytes(4, "little") + inside
+            yield "dicom", b"\0" + head + inside
+
+
 def requests() -> Iterator[tuple[str, bytes]]:
     """Give requests with endless lengths, parts and rates."""
     from fuzzing.core import joined
@@ -125,7 +165,7 @@ def main() -> None:
     from fuzzing.core import attempt
 
     known = targets.everyone()
-    tried = [given for made in (headers, arrays, files, texts, requests) for given in made()]
+    tried = [given for made in (headers, arrays, files, texts, exports, requests) for given in made()]
     for name in dict(tried):
         attempt(known[name], known[name].seeds()[0])  # imports and caches
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

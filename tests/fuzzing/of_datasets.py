@@ -13,13 +13,12 @@ from scipy.io import savemat
 
 from fuzzing.core import Target, joined, laid, room, split
 from fuzzing.of_recordings import annotations
-from pqrst import downloads, packs, quality
+from pqrst import downloads, mat5, packs, quality
 from pqrst.arrays import Record
 from pqrst.datasets import (
     _challenge_files,
     _kaggle,
     _label_tables,
-    _mat5,
     _mitbih,
     _wfdb12,
     challenge2021,
@@ -110,10 +109,10 @@ def structs() -> list[bytes]:
     return found
 
 
-def mat5(data: bytes) -> bool:
+def structs_of(data: bytes) -> bool:
     """Read a struct; it has the names of its fields, each an array of numbers or text."""
     try:
-        found = _mat5.struct(data[1:], "ECG")
+        found = mat5.struct(data[1:], "ECG")
     except ValueError:  # what the readers above it turn into a refusal
         return False
     assert all(isinstance(value, str | np.ndarray) for value in found.values())
@@ -314,7 +313,7 @@ TARGETS = {
     "challenge": Target(challenge, lambda: fixed(joined(header_of(), steps_of()), joined(header_of("# Dx: 1\n", 2), steps_of(2)), joined(SPARSE, steps_of(2)))),
     "comments": Target(comments, lambda: fixed(header_of(), b"# Dx: 1, 2,\n#Age: NaN\nA 1 500 4"), 1024),
     "cpsc": Target(cpsc, structs),
-    "mat5": Target(mat5, structs),
+    "mat5": Target(structs_of, structs),
     "hdf5": Target(hdf5, hierarchies, 16384, 100),
     "mitbih": Target(mitbih, mitbih_seeds, 65536, 12),
     "ptbxl": Target(ptbxl_table, lambda: fixed(PTBXL), 2048, 30),

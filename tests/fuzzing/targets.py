@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 from fuzzing.core import Target
 
-MODULES = ("of_recordings", "of_datasets", "of_settings", "of_served", "of_weights")  # those that load least come first
+MODULES = (
+    "of_recordings",
+    "of_formats",
+    "of_datasets",
+    "of_settings",
+    "of_served",
+    "of_weights",
+)  # those that load least come first
 
 
 def _found() -> Iterator[tuple[str, Target]]:

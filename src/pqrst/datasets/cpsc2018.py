@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import downloads, packs
+from pqrst import downloads, mat5, packs
 from pqrst.arrays import Reading, Record, taken
 from pqrst.console import log
-from pqrst.datasets import _challenge_files, _floats12, _label_tables, _mat5, _record_lists, _wfdb12
+from pqrst.datasets import _challenge_files, _floats12, _label_tables, _record_lists, _wfdb12
 from pqrst.datasets._person import person
 from pqrst.errors import DataError, RecordError
 from pqrst.packs import AGAIN
@@ -161,7 +161,7 @@ def _of_struct(row: Mapping[str, str], tenth: str, files: packs.Packs) -> Record
     name = row["Recording"]
     _label_tables.need(name, row["file"], files, PARTIAL)
     try:
-        ecg = _mat5.struct(files.read(row["file"]), "ECG")
+        ecg = mat5.struct(files.read(row["file"]), "ECG")
         samples, age, sex = np.asarray(ecg["data"]), _cell(ecg["age"]), _cell(ecg["sex"])
     except DataError as fault:
         raise RecordError(name, str(fault)) from None

@@ -30,6 +30,7 @@ NO_ECG = re.compile(
     re.IGNORECASE,
 )
 ECG = re.compile(r"ecg|ekg", re.IGNORECASE)
+TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LONGEST_NAME = 80  # characters of a lead's name
 SLOWEST, FASTEST = 1.0, 100_000.0  # Hz
 
@@ -172,6 +173,11 @@ def record_of(record: str, leads: Sequence[Lead], columns: Iterable[np.ndarray])
     for number, (lead, column) in enumerate(zip(leads, columns, strict=True)):
         if number == 0:
             signal = np.empty((len(leads), len(column)), np.float32)
+        if len(column) != signal.shape[1]:
+            raise RecordError(
+                record,
+                f"lead {lead.name} has {len(column)} samples where {leads[0].name} has {signal.shape[1]}; mend it",
+            )
         with np.errstate(all="ignore"):
             signal[number] = column * (scale(lead.units) or 1.0)
         if np.isinf(signal[number]).any():

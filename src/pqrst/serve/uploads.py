@@ -18,7 +18,6 @@ from pqrst.errors import RecordError, SettingsError
 from pqrst.parsing import Between, number, parse
 from pqrst.serve.limits import Limits, RefusalError
 
-ENDINGS = (".hea", ".dat", ".mat", ".csv", ".npy", ".edf")
 FILES, FIELDS, FIELD_BYTES = 8, 16, 4096
 LONGEST_NUMBER = 18  # digits; Python reads no number of thousands of them
 TEXT_SHARE = 0.25  # of an upload's bytes that may come as JSON: a number takes ten times its text in memory
@@ -180,8 +179,8 @@ def _check_name(name: str, seen: Mapping[str, bytes]) -> None:
     """Refuse a name that is a path, or of a kind that is no recording."""
     if not name or name != PurePosixPath(name).name or set("\\:") & set(name) or not name.isprintable():
         raise RefusalError(400, f"{name!r} is no plain file name")
-    if PurePosixPath(name).suffix.lower() not in ENDINGS:
-        raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(ENDINGS))
+    if PurePosixPath(name).suffix.lower() not in recordings.ENDINGS:
+        raise RefusalError(415, f"{name} is of no kind that is read here", expected=", ".join(recordings.ENDINGS))
     if name in seen:
         raise RefusalError(400, f"two files are named {name}; send one recording")
 

@@ -1,6 +1,7 @@
 import { RequestFailure } from "./requests.js";
 
-const WITHOUT_HEADER = new Set(["dat", "mat", "csv", "npy"]);
+const WITHOUT_HEADER = new Set(["dat", "mat", "csv", "npy", "h5", "hdf5"]);
+const MAY_SAY = new Set(["mat", "h5", "hdf5"]); // what else they hold may say all of it
 
 function endingOf(file) {
   return file.name.includes(".") ? file.name.split(".").pop().toLowerCase() : "";
@@ -60,7 +61,11 @@ class BareForm {
     const ending = endingOf(files[0]);
     this.form.querySelector("#bare-file").textContent = files[0].name;
     this.form.querySelector("#bare-format-row").hidden = ending !== "dat";
-    this.field("leads").required = ending !== "csv";
+    const maySay = MAY_SAY.has(ending);
+    this.field("fs").required = !maySay;
+    this.field("leads").required = ending !== "csv" && !maySay;
+    this.form.querySelector("#bare-as-said").hidden = !maySay;
+    this.field("units").value = maySay ? "" : "mV";
     this.unfoldConverter();
     this.form.hidden = false;
     this.field("fs").focus();
