@@ -22,7 +22,7 @@ from pqrst.sources import PROVENANCE
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 WINDOWS = {
     "mitdb": Window("equal", samples=3600, step=1800, leads="first"),
-    "challenge2021": Window("whole", samples=500, pieces=2, zscore=True, steps=1000),
+    "challenge2021": Window("whole", samples=500, pieces=2, zscore=True, steps=1000, rate=100.0),
 }
 
 
@@ -156,7 +156,7 @@ def test_a_scheduler_that_goes_away_is_told():
             cluster.scheduler_address.removeprefix("tcp://"), partial(numbers, 10_000, ""), len_of
         )
         next(found)
-    with pytest.raises(DataError, match=r"^dask://\S+ went away over items "):
+    with pytest.raises(DataError, match=r"^the scheduler at dask://\S+ went away; start it "):
         list(found)
 
 

@@ -64,15 +64,16 @@ def in_order(
         try:
             yield from _taken(client, task, address)
         finally:
-            with suppress(Exception):  # a cluster that is gone has nothing to forget
-                client.run(_forget, task.token)
+            if client.status == "running":
+                with suppress(Exception):  # whatever a worker says now, the work is done, or its fault is told already
+                    client.run(_forget, task.token)
 
 
 def _taken(client: Any, task: _Task[Any, Done], address: str) -> Generator[Done, None, None]:
     here, begun, size = task.items(), 0, 1
     under_way: deque[tuple[int, int, Any]] = deque()
     while True:
-        room = AHEAD * max(1, sum(client.nthreads().values()))
+        room = AHEAD * max(1, _threads(client, address))
         while len(under_way) < room and (count := sum(1 for _ in islice(here, size))):
             # a key of its own, else Dask would name it by the hash of all that it is given
             key = f"pqrst-{task.token}-{begun}"
@@ -81,7 +82,7 @@ def _taken(client: Any, task: _Task[Any, Done], address: str) -> Generator[Done,
         if not under_way:
             return
         first, count, block = under_way.popleft()
-        seconds, done = _result(block, f"items {first + 1} to {first + count}", address)
+        seconds, done = _result(client, block, f"items {first + 1} to {first + count}", address)
         size = min(MOST, size * 2) if seconds < BRIEF else max(1, size // 2) if seconds > LONG else size
         yield from done
 
@@ -102,7 +103,7 @@ def _connected(address: str) -> Iterator[Any]:
             f"no scheduler answers at dask://{address} ({_reason(error)}); start `dask scheduler` there, or set engine to local"
         ) from None
     with client:
-        if not client.nthreads():
+        if not _threads(client, address):
             log.info("dask://%s has no worker yet; waiting for one, %g s at most", address, JOIN)
             try:
                 client.wait_for_workers(1, timeout=JOIN)
@@ -113,7 +114,7 @@ def _connected(address: str) -> Iterator[Any]:
         yield client
 
 
-def _result(block: Any, which: str, address: str) -> tuple[float, list[Any]]:
+def _result(client: Any, block: Any, which: str, address: str) -> tuple[float, list[Any]]:
     """Wait for a block; what went wrong on the way is one line."""
     from distributed import CancelledError, KilledWorker  # noqa: PLC0415 (loaded by now)
 
@@ -125,15 +126,29 @@ def _result(block: Any, which: str, address: str) -> tuple[float, list[Any]]:
         raise DataError(
             f"dask://{address}: workers died over {which} again and again; is there memory for them? run again with more"
         ) from None
-    except CancelledError:
-        raise DataError(f"dask://{address} went away over {which}; start it and its workers, and run again") from None
+    except (OSError, CancelledError):
+        if client.status == "running":  # so the work itself has raised it
+            raise
+        raise _gone(address) from None
     except (ImportError, AttributeError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "deserializ" not in str(error):
             raise
         raise DataError(
-            f"a worker of dask://{address} cannot load pqrst ({_reason(error)}); install there what is installed here"
+            f"a worker of dask://{address} cannot load pqrst ({_reason(error.__cause__ or error)}); install there what is installed here"
         ) from error
     return float(seconds), list(done)
+
+
+def _threads(client: Any, address: str) -> int:
+    """Count the threads of all workers that there are by now."""
+    try:
+        return sum(client.nthreads().values())
+    except OSError:
+        raise _gone(address) from None
+
+
+def _gone(address: str) -> DataError:
+    return DataError(f"the scheduler at dask://{address} went away; start it and its workers, and run again")
 
 
 def _share(task: _Task[Any, Done], begun: int, count: int) -> tuple[float, list[Done]]:
