@@ -30,9 +30,8 @@ def test_an_engine_of_this_machine_gives_every_item_in_order(engine, processes, 
 
 @pytest.mark.parametrize("engine", ["serial", "local", "dask://10.0.0.5:8786", "dask://node-1.cluster.org:8786"])
 def test_an_engine_travels_to_the_stages(engine, tmp_path):
-    """Resolve it to a file, and read it there."""
-    files = resolver.resolved_files(replace(SETTINGS, engine=engine))
-    resolved.write(tmp_path / engines.FILE, files[engines.FILE])
+    """Read it from the file that `resolve` writes."""
+    resolved.write(tmp_path / engines.FILE, {"engine": engines.checked(engine)})
     assert engines.read(tmp_path / engines.FILE) == engine
 
 
@@ -43,7 +42,13 @@ def test_an_unknown_engine_is_refused(engine):
     """Name the three that there are."""
     line = r"^engine: there is no '.*'; use serial, local, or dask://<host>:<port>$"
     with pytest.raises(SettingsError, match=line):
-        resolver.resolved_files(replace(SETTINGS, engine=engine))
+        engines.checked(engine)
+
+
+def test_a_mistake_in_params_is_refused_by_resolve():
+    """Hold the setting before any work is done."""
+    with pytest.raises(SettingsError, match=r"^engine: there is no 'lokal'; "):
+        resolver.resolved_files(replace(SETTINGS, engine="lokal"))
 
 
 def test_a_missing_file_is_told(tmp_path):

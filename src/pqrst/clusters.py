@@ -25,7 +25,8 @@ from pqrst.console import log
 from pqrst.errors import DataError, PqrstError, SettingsError
 
 AHEAD = 2  # blocks under way for each thread of the cluster: one in work, one that waits for it
-BRIEF, LONG, MOST = 0.25, 1.0, 64  # s that a block takes at least and at most, by the one before; items of a block at most
+BRIEF, LONG = 0.25, 1.0  # s that a block takes: after a briefer one blocks get twice as large, after a longer one half
+MOST = 64  # items of a block
 REACH, JOIN = 10.0, 600.0  # s to wait for the scheduler, and for its first worker, which a queue may hold back
 LIBRARIES = ("numpy", "scipy", "pandas", "wfdb")  # that compute or read what is stored
 Item = TypeVar("Item")
@@ -97,7 +98,7 @@ def _connected(address: str) -> Iterator[Any]:
             f"engine: dask://{address} needs the extra dask: pip install 'pqrst[dask]', here and on the workers"
         ) from None
     try:
-        client = Client(f"tcp://{address}", timeout=REACH, set_as_default=False)
+        client = Client(f"tcp://{address}", timeout=REACH, set_as_default=False, direct_to_workers=True)
     except (OSError, ValueError) as error:
         raise DataError(
             f"no scheduler answers at dask://{address} ({_reason(error)}); start `dask scheduler` there, or set engine to local"
@@ -203,5 +204,5 @@ def identity() -> str:
     return f"pqrst {__version__} ({hashlib.sha256(sums.encode()).hexdigest()[:12]}) with {libraries}"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:100] or type(error).__name__
