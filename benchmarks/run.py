@@ -17,6 +17,7 @@ BY_HAND = (
     "run",
     "full_size",
     "growth",
+    "engines",
     "stored_images",
     "load",
 )  # these hold us against no peer, or take long: `make bench-slow`
