@@ -27,7 +27,7 @@ from pqrst.errors import DataError, PqrstError, SettingsError
 AHEAD = 2  # blocks under way for each thread of the cluster: one in work, one that waits for it
 BRIEF, LONG = 0.25, 1.0  # s that a block takes: after a briefer one blocks get twice as large, after a longer one half
 MOST = 64  # items of a block
-REACH, JOIN = 10.0, 600.0  # s to wait for the scheduler, and for its first worker, which a queue may hold back
+REACH, JOIN = 30.0, 600.0  # s to wait for the scheduler, and for its first worker, which a queue may hold back
 LIBRARIES = ("numpy", "scipy", "pandas", "wfdb")  # that compute or read what is stored
 Item = TypeVar("Item")
 Done = TypeVar("Done")
