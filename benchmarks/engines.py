@@ -10,6 +10,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from pqrst.params import component, quality_of
 from pqrst.resolved import Download, Segment
 
 WORKERS = 2
+KILLED_AFTER = 3.0  # s; the worker's nanny starts another in its place
 
 
 def main() -> None:
@@ -39,16 +41,19 @@ def main() -> None:
     with cluster() as (address, scheduler, crew):
         sums = set()
         for _ in range(rounds):
-            for engine in ("serial", "local", f"dask://{address}"):
+            for turn in ("serial", "local", f"dask://{address}", f"dask://{address} a worker killed"):
+                engine, _, killed = turn.partition(" ")
                 crew_before, scheduler_before = spent(crew), spent([scheduler])
                 before, begun = psutil.Process().cpu_times(), time.perf_counter()
+                if killed:
+                    threading.Timer(KILLED_AFTER, crew[0].children()[0].kill).start()
                 segmentation.of_database(given, raw, folder / "out", folder / "counts.json", engine)
                 wall, after = time.perf_counter() - begun, psutil.Process().cpu_times()
                 own = after.user + after.system - before.user - before.system
                 forked = after.children_user + after.children_system - before.children_user - before.children_system
                 theirs = spent(crew) - crew_before + forked
                 told = f"{wall:.2f} | {own:.2f} | {theirs:.2f} | {spent([scheduler]) - scheduler_before:.2f}"
-                print(f"| {engine.partition(':')[0]} | {told} |", flush=True)
+                print(f"| {' '.join(filter(None, (engine.partition(':')[0], killed)))} | {told} |", flush=True)
                 sums.add(str(digest(folder / "out")))
     assert len(sums) == 1, "the engines give different bytes"
     print("all Bundles are the same bytes")
@@ -123,9 +128,9 @@ def _slowly(_number: int) -> None:
 
 
 def spent(processes: list[psutil.Process]) -> float:
-    """Give the CPU seconds of processes and of those that they have started."""
+    """Give the CPU seconds of processes and of those that they have started, also of those that have ended."""
     every = [each for one in processes for each in (one, *one.children(recursive=True))]
-    return sum(each.cpu_times().user + each.cpu_times().system for each in every)
+    return sum(sum(each.cpu_times()[:4]) for each in every)  # user, system, and both of children that were waited for
 
 
 if __name__ == "__main__":

@@ -32,15 +32,28 @@ def read(file: Path) -> str:
 
 
 def in_order(
-    engine: str, items: Callable[[], Iterator[Item]], work: Callable[[Item], Done]
+    engine: str,
+    items: Callable[[], Iterator[Item]],
+    work: Callable[[Item], Done],
+    *,
+    threads: int = 1,
+    at_once: bool = False,
 ) -> Generator[Done, None, None]:
-    """Give the work on each item, in their order. To list the items must be cheap, since every process does so by itself.
+    """Give the work on each item, in their order.
 
-    An item is worked on before the next is asked for. For a cluster, items and work are pickled: partials of functions of modules.
+    An item is worked on before the next is asked for.
+
+    Args:
+        engine: one of the three.
+        items: lists them; every process does so by itself. For a cluster it is pickled, and so is the work: partials of
+            functions of modules.
+        work: on one of them.
+        threads: that the work takes, so that this machine is shared.
+        at_once: whether nothing is worked on here before processes are forked, as what torch computes by several threads must not be.
     """
     if engine == SERIAL:
         yield from map(work, items())
     elif engine == LOCAL:
-        yield from workers.in_order(items, work, workers.available(1))
+        yield from workers.in_order(items, work, workers.available(threads), at_once=at_once)
     else:
         yield from clusters.in_order(checked(engine).removeprefix(DASK), items, work)
