@@ -27,6 +27,8 @@ from pqrst.params import component, quality_of
 from pqrst.resolved import Download, Segment
 
 WORKERS = 2
+IDLE = 10.0  # s in which what Dask takes without work is measured
+HEAD = "| engine | wall s | CPU s, this process | CPU s, workers | CPU s, scheduler |\n|---|---|---|---|---|"
 KILLED_AFTER = 3.0  # s; the worker's nanny starts another in its place
 
 
@@ -37,9 +39,12 @@ def main() -> None:
     given = wanted(name)
     raw = brought(given, source, folder)
     print(f"{name}: {travelling(given, raw)}", flush=True)
-    print("| engine | wall s | CPU s, this process | CPU s, workers | CPU s, scheduler |\n|---|---|---|---|---|")
     with cluster() as (address, scheduler, crew):
-        sums = set()
+        sums, before = set(), (spent(crew), spent([scheduler]))
+        time.sleep(IDLE)
+        told = [(spent(crew) - before[0]) / IDLE / WORKERS, (spent([scheduler]) - before[1]) / IDLE]
+        print("CPU s each second without work: a worker {:.3f}, the scheduler {:.3f}".format(*told), flush=True)
+        print(HEAD, flush=True)
         for _ in range(rounds):
             for turn in ("serial", "local", f"dask://{address}", f"dask://{address} a worker killed"):
                 engine, _, killed = turn.partition(" ")
@@ -51,7 +56,7 @@ def main() -> None:
                 wall, after = time.perf_counter() - begun, psutil.Process().cpu_times()
                 own = after.user + after.system - before.user - before.system
                 forked = after.children_user + after.children_system - before.children_user - before.children_system
-                theirs = spent(crew) - crew_before + forked
+                theirs = spent(crew) - crew_before if engine.startswith(engines.DASK) else forked
                 told = f"{wall:.2f} | {own:.2f} | {theirs:.2f} | {spent([scheduler]) - scheduler_before:.2f}"
                 print(f"| {' '.join(filter(None, (engine.partition(':')[0], killed)))} | {told} |", flush=True)
                 sums.add(str(digest(folder / "out")))

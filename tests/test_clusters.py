@@ -4,18 +4,24 @@ import os
 import signal
 import socket
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pqrst import clusters, engines
+import toys
+from pqrst import clusters, engines, fitting, images, scoring, sides
+from pqrst.arrays import Bundle, read
 from pqrst.errors import DataError, RecordError, SettingsError
 from pqrst.files import digest
 from pqrst.made_up import challenge2021, mitdb
-from pqrst.params import Window
-from pqrst.resolved import Segment
+from pqrst.opened import open_parts
+from pqrst.params import Split, Window
+from pqrst.resolved import Encode, Segment
 from pqrst.segmentation import of_database
 from pqrst.sources import PROVENANCE
 
@@ -193,3 +199,59 @@ def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(SettingsError, match=r"needs the extra dask: pip install 'pqrst\[dask\]', here and on the work"):
         list(engines.in_order("dask://host:8786", partial(numbers, 5), doubled))
+
+
+def deadly_to(cluster, function):
+    """Kill one of the workers when the second result is taken, and go on."""
+
+    def passing(*given, **named):
+        for place, one in enumerate(function(*given, **named)):
+            if place == 1:
+                os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+            yield one
+
+    return passing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_pictures_drawn_by_a_cluster_are_the_same_bytes(cluster, address, tmp_path, monkeypatch, dtype):
+    """Draw them in this process, and by two workers one of which is killed."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 1, 40)).astype(np.float32)
+    rows = pd.DataFrame({"record": [f"r{n}" for n in range(120)], "patient": "", "start": 0})
+    toys.save_bundle(tmp_path / "windows", Bundle(toys.META, x, np.arange(120) % 2, rows))
+    given = Encode(
+        "toy",
+        "lead_rows",
+        {"start": 0, "length": 40, "size": 16, "channels": 1, "mean": [0.0], "deviation": [1.0]},
+        dtype,
+    )
+    monkeypatch.setattr(images, "CHUNK_ROWS", 4)
+    monkeypatch.chdir(tmp_path)
+    images.encode(Path("windows"), given, Path("serial"), "serial")
+    monkeypatch.setattr(images, "track", deadly_to(cluster, images.track))
+    images.encode(Path("windows"), given, Path("dask"), f"dask://{address}")
+    assert digest(tmp_path / "dask") == digest(tmp_path / "serial")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_process")
+def test_networks_scored_by_a_cluster_give_the_same_bytes(cluster, address, tmp_path, monkeypatch):
+    """Score three networks in this process, and by two workers one of which is killed."""
+    x = np.random.default_rng(0).normal(size=(90, 1, 16)).astype(np.float32)
+    told = pd.DataFrame({"record": [f"r{n}" for n in range(90)], "patient": "", "start": 0})
+    told["fold_cut"] = np.repeat(["train", "validation", "test"], 30)
+    toys.save_bundle(tmp_path / "x", Bundle(toys.BEATS, x, np.arange(90) % 7 % 3, told))
+    split = Split("cut", ("train",), ("test",), "recording", held=("validation",))
+    sides.write(read(tmp_path / "x"), "cut", split, tmp_path / "split")
+    monkeypatch.chdir(tmp_path)
+    parts = open_parts(Path("x"), Path("split"), [""])
+    run = replace(toys.RUN, seeds=(9, 10, 11))
+    fitting.train([run], parts, fitting.Places(Path("tiny"), Path("scratch")), lambda _: nullcontext(lambda _: None))
+    for name, engine in (("serial", "serial"), ("dask", f"dask://{address}")):
+        to = scoring.Places(Path(name, "scores"), Path(name, "plots"), Path(name, "headline.json"))
+        if name == "dask":
+            monkeypatch.setattr(engines, "in_order", deadly_to(cluster, engines.in_order))
+        scoring.evaluate(Path("tiny"), parts, ("f1_macro",), to, engine)
+    assert digest(tmp_path / "dask") == digest(tmp_path / "serial")

@@ -264,6 +264,19 @@ def test_the_work_of_a_worker_that_the_system_kills_is_done_by_another(tmp_path,
     assert caplog.messages == ["the system ended a worker by signal 9; another does its work"] * times
 
 
+def large(number):
+    return number, os.getpid(), bytes(2_000_000)  # more than a pipe holds
+
+
+def test_a_worker_killed_amid_its_answer_loses_nothing():
+    """Kill a worker that has begun to send, while nobody listens."""
+    found = workers.in_order(lambda: iter(range(12)), large, 2, at_once=True)
+    first = [next(found) for _ in range(3)]
+    time.sleep(0.5)
+    os.kill(first[-1][1], signal.SIGKILL)
+    assert [number for number, _, _ in (*first, *found)] == list(range(12))
+
+
 def test_an_item_that_kills_each_worker_is_told(tmp_path):
     """Give up after some deaths, and say by which signal."""
     found = workers.in_order(lambda: iter(range(60)), lambda number: deadly(number, tmp_path, 99), 2, at_once=True)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 AHEAD = 2  # blocks under way for each of a crew: one in work, one that waits for it
-BRIEF, LONG = 0.25, 1.0  # s that a block takes: after a briefer one blocks get twice as large, after a longer one half
+BRIEF, LONG = 0.1, 0.5  # s that a block takes: after a briefer one blocks get twice as large, after a longer one half
 MOST = 64  # items of a block
 Item = TypeVar("Item")
 Done = TypeVar("Done")

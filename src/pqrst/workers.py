@@ -137,7 +137,7 @@ class _Forks:
             try:
                 found = block.wire.recv()
                 break
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # between two results, or amid one
                 self._replace(block)
         block.due.popleft()
         if isinstance(found, Exception):
