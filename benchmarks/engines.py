@@ -6,7 +6,6 @@ DATASET is a name under `datasets`; SOURCE a mirror that holds its database's fo
 FOLDER takes what is written. The scheduler and each of two workers of one thread are processes of their own, on this machine.
 """
 
-import pickle
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import psutil
@@ -93,7 +93,7 @@ def travelling(given: Segment, raw: Path) -> str:
     for one in dataset.readings(raw, p):
         seen = segmentation._seen(taken(one), given.window, given.quality)  # noqa: SLF001 (what a worker does)
         packed = time.process_time()
-        sizes.append(len(pickle.dumps(seen, 5)))
+        sizes.append(len(ForkingPickler.dumps(seen)))
         pickling += time.process_time() - packed
     work = time.process_time() - begun - pickling
     held = sum(file.stat().st_size for file in raw.rglob("*") if file.is_file())
