@@ -82,8 +82,7 @@ def twelve(raw: Path) -> Iterator[Row]:
     worked = pairs(ROUNDS, partial(cpu_seconds, single), partial(cpu_seconds, own))
     yield Row(f"{subject}, {cores} cores: CPU seconds of all processes", peer, worked)
     waited = pairs(ROUNDS, partial(wall_seconds, single), partial(wall_seconds, own))
-    alone = workers.FIRST / PATIENTS
-    most = f"at most {1 / (alone + (1 - alone) / cores):.2f}: the first {workers.FIRST} are prepared by one process"
+    most = f"below {cores}: one process prepares the first {workers.ALONE:g} s"
     yield Row(f"{subject}, {cores} cores: wall time", peer, waited, share=most)
 
 

@@ -14,7 +14,7 @@ from _table import Row
 
 HERE = Path(__file__).parent
 # these hold us against no peer, or take long: `make bench-slow`, `make load`
-BY_HAND = ("run", "full_size", "growth", "stored_images", "load")
+BY_HAND = ("run", "full_size", "growth", "engines", "stored_images", "load")
 HEADINGS = ("subject", "peer", "its", "ours", "ratio", "spread", "floor · goal", "beside the limit")
 
 

@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from pqrst import arrays, artifact, fitting, images, params, resolver, scores, sides
+from pqrst import arrays, artifact, engines, fitting, images, params, resolver, scores, sides
 from pqrst.made_up._dipole import LEADS, Person, signal
 from pqrst.opened import Opened, open_parts
 from pqrst.params import Split
@@ -128,7 +128,7 @@ def encode(way: Way) -> float:
     started = time.process_time()
     if way.dtype != DRAWN:
         given = Encode(way.folder.name, way.encoding, way.settings, way.dtype)
-        images.encode(arrays.read(way.folder / "rows"), given, way.data)
+        images.encode(way.folder / "rows", given, way.data, engines.SERIAL)
     return time.process_time() - started
 
 

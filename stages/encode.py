@@ -7,9 +7,10 @@ import _stage
 
 def main(*, settings: Path, windows: Path, out: Path) -> None:
     """Encode one dataset by one encoding."""
-    from pqrst import arrays, images, resolved
+    from pqrst import engines, images, resolved
 
-    images.encode(arrays.read(windows), resolved.read(resolved.Encode, settings), out)
+    engine = engines.read(settings.parents[1] / engines.FILE)
+    images.encode(windows, resolved.read(resolved.Encode, settings), out, engine)
 
 
 if __name__ == "__main__":

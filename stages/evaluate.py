@@ -7,13 +7,14 @@ import _stage
 
 def main(*, trained: Path, data: Path, split: Path, scores: Path, out: Path, plots: Path, metrics: Path) -> None:
     """Score one run."""
-    from pqrst import resolved, scoring
+    from pqrst import engines, resolved, scoring
     from pqrst.console import log
     from pqrst.opened import open_parts
 
     wanted = resolved.read(resolved.Scores, scores).scores
     parts = open_parts(data, split, scoring.parts_of(trained))
-    headline = scoring.evaluate(trained, parts, wanted, scoring.Places(out, plots, metrics))
+    places, engine = scoring.Places(out, plots, metrics), engines.read(scores.parent / engines.FILE)
+    headline = scoring.evaluate(trained, parts, wanted, places, engine)
     log.info("%s: %s", trained.name, ", ".join(f"{name} {value:.4f}" for name, value in headline.items()))
 
 

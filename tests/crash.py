@@ -34,7 +34,7 @@ WHOLE = (
     "encode",
     "split",
 )  # stages whose old output stands until the new one is whole
-FEW = 8  # recordings that a stage cuts by itself, so that workers cut the others
+FEW = 2  # items of a block at most, so that workers share what little there is
 
 
 @dataclass

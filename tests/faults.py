@@ -48,7 +48,7 @@ class Fault:
     day: float = 0.0  # days by which the clock is off from the start
     workers: int = 0  # processes side by side; 0 = as many as there are cores
     umask: int = 0o022
-    few: int = 0  # items of a list that one process works on alone; 0 = as it is
+    few: int = 0  # items of a block at most, and no time for one process alone; 0 = as it is
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _crew(fault, folder):
     if fault.workers:
         workers.available = lambda _threads: fault.workers
     if fault.few:
-        workers.FIRST, workers.TOGETHER = fault.few, 2
+        workers.ALONE, workers.blocks.MOST = 0.0, fault.few
 
 
 class _Clock:

@@ -60,7 +60,7 @@ def judged(folder, given, history=None, **more):
     predictor = artifact.load(folder)
     predictor = replace(predictor, contract=replace(predictor.contract, **more))
     history = scoring._history(folder) if history is None else history
-    return audit.check(predictor, given, history, audit.fits({"": given}), "tiny/seed-9")
+    return audit.check(predictor, given, history, audit.Fits({"": given}), "tiny/seed-9")
 
 
 def refusal(folder, given, history=None, **more):
@@ -189,11 +189,11 @@ def test_numbers_beside_rows_standardised_by_all_rows_are_refused(single):
     contract = artifact.load(folder).contract
     side = np.random.default_rng(1).normal(size=(ROWS, 2)).astype(np.float32)
     bundle = replace(given.bundle, side=side, meta=replace(given.bundle.meta, side=("age", "rate")))
-    beside, fit = replace(given, bundle=bundle), audit.fits({"": given})
+    beside, fits = replace(given, bundle=bundle), audit.Fits({"": given})
     for rows, same in ((given.sides.rows("train"), True), (np.arange(ROWS), False)):
         fitted = fit_standardisation("train", loaders.parts(side[:, 1:], rows))
         told = replace(contract, side=("rate",), standardise_side=fitted)
-        assert (audit._standardised(told, beside, fit) == "") is same
+        assert (audit._standardised(told, beside, fits) == "") is same
 
 
 def test_another_epoch_than_validation_chose_is_refused(single):
@@ -312,6 +312,6 @@ def test_the_standardisation_of_a_part_is_fitted_once(single, monkeypatch):
     """Read the train rows once for all networks of a part."""
     calls = []
     monkeypatch.setattr(audit, "fit_standardisation", lambda *given: calls.append(given) or SimpleNamespace())
-    fit = audit.fits({"": single[1]})
-    assert fit("", "train") is fit("", "train")
+    fits = audit.Fits({"": single[1]})
+    assert fits.fit("", "train") is fits.fit("", "train")
     assert len(calls) == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import toys
-from pqrst import images
+from pqrst import images, workers
 from pqrst.arrays import Bundle, read
 from pqrst.encodings import lead_rows
 from pqrst.errors import SettingsError
@@ -32,9 +32,14 @@ def windows():
     return Bundle(META, x, np.arange(7) % 2, rows)
 
 
+def encoded(windows, folder, given=SETTINGS, engine="serial"):
+    """Store a bundle, and its images beside it; give their meta."""
+    return images.encode(toys.save_bundle(folder.with_name(f"{folder.name} of"), windows), given, folder, engine)
+
+
 def test_images_keep_rows_and_labels_in_order(windows, tmp_path):
     """Row i of the images is row i of the windows."""
-    images.encode(windows, SETTINGS, tmp_path / "images")
+    encoded(windows, tmp_path / "images")
     made = read(tmp_path / "images")
     assert made.x.shape == (7, 1, 8, 8)
     assert made.y.tolist() == windows.y.tolist()
@@ -48,7 +53,7 @@ def test_images_keep_rows_and_labels_in_order(windows, tmp_path):
 def test_each_image_is_that_of_its_own_row(windows, tmp_path, monkeypatch):
     """Encoded three at a time, row i equals the encoding of window i alone."""
     monkeypatch.setattr(images, "CHUNK_ROWS", 3)
-    images.encode(windows, SETTINGS, tmp_path / "images")
+    encoded(windows, tmp_path / "images")
     made = read(tmp_path / "images").x
     p = lead_rows.Params(**SETTINGS.settings)
     for row, signal in zip(made, windows.x, strict=True):
@@ -59,9 +64,7 @@ def test_what_stands_beside_a_row_stays_beside_its_image(windows, tmp_path, monk
     """Numbers of rhythm and shape and their names survive, three rows at a time."""
     monkeypatch.setattr(images, "CHUNK_ROWS", 3)
     side = np.arange(14, dtype=np.float32).reshape(7, 2)
-    images.encode(
-        replace(windows, meta=replace(META, side=("before", "after")), side=side), SETTINGS, tmp_path / "images"
-    )
+    encoded(replace(windows, meta=replace(META, side=("before", "after")), side=side), tmp_path / "images")
     made = read(tmp_path / "images")
     assert made.side.tolist() == side.tolist()
     assert made.meta.side == ("before", "after")
@@ -70,7 +73,7 @@ def test_what_stands_beside_a_row_stays_beside_its_image(windows, tmp_path, monk
 def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
     """Encoding, its settings, and the cut of the windows stand in it; gain and zero, which no longer hold, do not."""
     converted = replace(windows, meta=replace(META, gain=(200.0,), zero=(1024,)))
-    meta = images.encode(converted, SETTINGS, tmp_path / "images")
+    meta = encoded(converted, tmp_path / "images")
     assert meta.axes == read(tmp_path / "images").meta.axes
     assert (meta.encoding, meta.encoding_settings["size"], meta.window) == ("lead_rows", 8, {"cut": "beats"})
     assert (meta.units, meta.gain, meta.zero) == ("encoded", None, None)
@@ -79,11 +82,11 @@ def test_meta_says_what_the_images_were_made_by(windows, tmp_path):
     assert meta.synthetic
 
 
-def test_a_wrong_setting_is_one_line_before_any_work(windows, tmp_path):
+def test_a_wrong_setting_is_one_line_before_any_work(tmp_path):
     """An encoding's misspelt setting is refused, and nothing is written."""
     wrong = replace(SETTINGS, settings={"sise": 8})
     with pytest.raises(SettingsError, match=r"encodings\.lead_rows\.sise is not a setting; did you mean size"):
-        images.encode(windows, wrong, tmp_path / "images")
+        images.encode(tmp_path / "nowhere", wrong, tmp_path / "images")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,14 +95,14 @@ def test_bytes_do_not_depend_on_the_chunk(windows, tmp_path, monkeypatch):
     found = set()
     for rows in (2, 3, 256):
         monkeypatch.setattr(images, "CHUNK_ROWS", rows)
-        images.encode(windows, SETTINGS, tmp_path / str(rows))
+        encoded(windows, tmp_path / str(rows))
         found.add(digest(tmp_path / str(rows)))
     assert len(found) == 1
 
 
 def stored(windows, folder, dtype, **changes):
     """Store images in a kind of numbers; give them as stored, and as they are read in their unit."""
-    images.encode(windows, replace(SETTINGS, dtype=dtype, **changes), folder)
+    encoded(windows, folder, replace(SETTINGS, dtype=dtype, **changes))
     made = read(folder)
     return made, read_rows(made.x, np.arange(len(made.x)), made.meta.steps).numpy()
 
@@ -132,7 +135,7 @@ def test_channels_have_steps_of_their_own():
     """Spread 0 to 1 and -100 to 155 over a byte each: by hand, 255 and 1 steps a unit."""
     pictures = np.zeros((2, 2, 1, 2), np.float32)
     pictures[:, 0, 0], pictures[:, 1, 0] = [[0, 0.5], [1, 0.25]], [[-100, 0], [155, 20]]
-    steps = images._steps([pictures[:1], pictures[1:]])
+    steps = images._steps(images._ends(np.asarray, part) for part in (pictures[:1], pictures[1:]))
     assert steps.gain == (255, 1)
     assert steps.zero == (0, 100)
     assert images._in_steps(pictures, steps)[:, 1, 0].tolist() == [[0, 100], [255, 120]]
@@ -145,7 +148,7 @@ def test_a_flat_channel_keeps_its_value_in_bytes(value):
     pictures = np.stack(
         [np.full((3, 2, 2), value, np.float32), np.arange(12, dtype=np.float32).reshape(3, 2, 2)], axis=1
     )
-    steps = images._steps([pictures])
+    steps = images._steps([images._ends(np.asarray, pictures)])
     kept = images._in_steps(pictures, steps)
     assert np.isfinite(steps.gain).all()
     assert (kept.min(), kept.max()) == (0, 255)
@@ -164,3 +167,14 @@ def test_flat_pictures_are_stored_in_bytes(windows, tmp_path):
     assert np.ptp(whole) == 0 != whole.max()
     assert told == pytest.approx(whole, rel=1e-6)
     assert len(np.unique(made.x)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_forked_workers_draw_the_same_bytes(windows, tmp_path, monkeypatch, dtype):
+    """Draw in this process, or chunk by chunk in three others."""
+    monkeypatch.setattr(images, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(workers, "ALONE", 0.0)
+    monkeypatch.setattr(workers, "available", lambda _threads: 3)
+    for engine in ("serial", "local"):
+        encoded(windows, tmp_path / engine, replace(SETTINGS, dtype=dtype), engine)
+    assert digest(tmp_path / "serial") == digest(tmp_path / "local")

@@ -75,7 +75,9 @@ def test_stored_pictures_are_those_drawn_in_the_batch(tmp_path, dtype):
         gain=(200.0, 180.0), zero=(3, -8),
     )  # fmt: skip
     windows = Bundle(meta, steps, np.arange(7) % 3, rows)
-    images.encode(windows, Encode("toy", "lead_rows", DRAWN, dtype), tmp_path / "stored")
+    images.encode(
+        toys.save_bundle(tmp_path / "windows", windows), Encode("toy", "lead_rows", DRAWN, dtype), tmp_path / "stored"
+    )
     stored = read(tmp_path / "stored")
     told = decoded(torch.from_numpy(np.array(stored.x, np.float32)), stored.meta.steps)
     drawn = built().prepared(decoded(torch.from_numpy(steps.astype(np.float32)), meta.steps))

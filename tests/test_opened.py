@@ -1,5 +1,6 @@
 """Rows and their sides, opened together."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,19 @@ def test_rows_and_sides_are_opened_together(tmp_path):
     opened = open_parts(data, tmp_path / "one", [""])[""]
     assert len(opened.bundle.x) == len(opened.sides.sides) == 8
     assert opened.digest != open_parts(data, tmp_path / "two", [""])[""].digest
+
+
+def test_parts_travel_as_where_they_lie(tmp_path):
+    """Open the same again where they arrive; no row travels."""
+    sides.write(bundle(), "cut", BEAT, tmp_path / "cut")
+    given = open_parts(save(tmp_path / "data", 8), tmp_path / "cut", [""])
+    again = copy.copy(given)  # as pickle would
+    assert again[""] is not given[""]
+    assert {name: one.digest for name, one in again.items()} == {"": given[""].digest}
+    assert isinstance(again[""].bundle.x, np.memmap)
+    (tmp_path / "data" / "x.npy").unlink()
+    with pytest.raises(DataError, match="is not whole"):
+        copy.copy(given)
 
 
 def test_opened_rows_have_the_classes_of_their_split(tmp_path):

@@ -103,7 +103,7 @@ def tiny(tmp_path_factory):
         found[f"windows/{name}"] = cut(root, name, data)
     for name, image in SETTINGS.images.items():
         images.encode(
-            found[f"windows/{image.dataset}"],
+            root / "windows" / image.dataset,
             parse(resolved.Encode, files[f"encode/{name}.yaml"], name),
             root / "images" / name,
         )

@@ -133,6 +133,30 @@ def test_loss_switch_reruns_only_unpinned_runs(clean):
     assert re.search(r"loss\W+auto\W+iwl", call("dvc params diff", clean))
 
 
+@pytest.fixture
+def cluster():
+    """Start a scheduler and two workers."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster:
+        yield cluster
+
+
+def test_another_engine_runs_nothing_again(clean, cluster):
+    """`-S engine=dask://...` runs no stage that is done; stages made to run do so on the cluster, to the same bytes."""
+    address = cluster.scheduler_address.removeprefix("tcp://")
+    before = data_of(clean)
+    assert ran(call("dvc exp run -S engine=serial", clean)) == {"resolve"}
+    assert ran(call(f"dvc exp run -S engine=dask://{address}", clean)) == {"resolve"}
+    asked = cluster.scheduler.transition_counter
+    made = {"segment@heartbeat", "evaluate@simple_cnn", "evaluate@coupled_alpha"}
+    assert ran(call(f"dvc repro -f -s {' '.join(sorted(made))}", clean)) == made
+    assert cluster.scheduler.transition_counter > asked + len(made)
+    assert data_of(clean) == before
+    assert ran(call("dvc repro", clean)) == set()
+    assert set(call("git status --porcelain", clean).split()) == {"M", "dvc.lock", "params.yaml"}
+
+
 def test_a_value_that_joins_a_run_trains_only_itself(clean):
     """Rerun one run when a value joins it, and take the network of the other value from its checkpoint."""
     kept = {file: file.stat().st_mtime_ns for file in (clean / "data/scratch/train").rglob("*.safetensors")}

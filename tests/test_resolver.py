@@ -556,7 +556,7 @@ def test_every_stage_of_every_item_has_its_file():
     """Give each dataset, image, run and table the file that its stage reads."""
     expected = {f"{stage}/{name}.yaml" for stage in ("segment", "split") for name in SETTINGS.datasets}
     expected |= {f"download/{name}.yaml" for name in SETTINGS.databases}
-    expected |= {f"encode/{name}.yaml" for name in SETTINGS.images} | {"scores.yaml"}
+    expected |= {f"encode/{name}.yaml" for name in SETTINGS.images} | {"scores.yaml", "engine.yaml"}
     expected |= {f"runs/{name}.yaml" for name in SETTINGS.runs} | {f"tables/{name}.yaml" for name in SETTINGS.tables}
     assert set(resolver.resolved_files(SETTINGS)) == expected
 

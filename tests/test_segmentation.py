@@ -230,12 +230,12 @@ def test_a_database_is_cut_as_it_was_brought(tmp_path):
 
 @pytest.fixture
 def many(tmp_path):
-    """Write more recordings than one process reads alone, each with a label.
+    """Write some hundred recordings, each with a label.
 
     Every fiftieth lacks its samples, some have a flat lead, and each hundredth is the one before it once more.
     """
     rng, steps = np.random.default_rng(3), np.zeros((12, 40), np.int16)
-    for number in range(workers.FIRST + 70):
+    for number in range(326):
         steps = steps if number % 100 == 99 else rng.integers(-900, 900, (12, 40), np.int16)
         steps[3, number % 20 :] = steps[3, 0] if number % 20 == 1 else steps[3, number % 20 :]
         told = ["#Age: 50", "#Sex: Male", f"#Dx: 426783006,{number % 3}"]
@@ -248,6 +248,7 @@ def many(tmp_path):
 
 def by_workers(count, raw, folder, monkeypatch, on_bad_record="skip"):
     monkeypatch.setattr(workers, "available", lambda _threads: count)
+    monkeypatch.setattr(workers, "ALONE", 0.0)
     window = Window("whole", samples=30, pieces=2, zscore=True, steps=1000)
     given = Segment("challenge", "challenge2021", {"sources": ["georgia"]}, window, on_bad_record, {})
     return of_database(given, raw, folder, folder.with_name(f"{folder.name}.json"))
@@ -273,7 +274,7 @@ def test_side_by_side_gives_the_same_bytes_and_the_same_words(tmp_path, many, mo
 
 def test_a_fault_that_a_worker_finds_stops_as_any_other(tmp_path, many, monkeypatch):
     """`stop` raises the first fault in the order of the list, and leaves nothing."""
-    for number in range(10, workers.FIRST, 50):
+    for number in range(10, 250, 50):
         (many / "georgia" / f"E{number:05d}.hea").unlink()
     with pytest.raises(RecordError, match=r"record georgia/E00260: georgia/E00260\.mat is missing"):
         by_workers(2, many, tmp_path / "rows", monkeypatch, "stop")

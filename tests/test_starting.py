@@ -23,6 +23,8 @@ SLOW = {
     "captum",
     "skops",
     "tqdm",
+    "dask",
+    "distributed",
 }
 SLOW |= {"numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
 READING = {"numpy", "yaml"}

@@ -112,11 +112,10 @@ def test_a_fault_of_the_disk_comes_out_of_a_worker():
     with pytest.raises(OSError, match="No space left on device"):
         workers.side_by_side([job, lambda: None], 2)
 
-    def work(number):
-        return number if number < workers.FIRST else job()
-
     with pytest.raises(OSError, match="No space left on device"):
-        list(workers.in_order(lambda: iter(range(workers.FIRST + 50)), work, 2))
+        list(
+            workers.in_order(lambda: iter(range(50)), lambda number: number if number < 20 else job(), 2, at_once=True)
+        )
 
 
 def test_a_failure_ends_the_others_and_starts_no_further_job(tmp_path):
@@ -202,46 +201,96 @@ def doubled(number):
     return 2 * number, os.getpid()
 
 
-@pytest.mark.parametrize(("n", "processes"), [(1, 1), (2, 3), (3, 4)])
-@pytest.mark.parametrize("behind", [1, 37, 160])
-def test_a_list_is_worked_on_in_its_order(n, processes, behind):
-    """This process works on the first items, workers on all behind them, and results come in the order of the list."""
-    count = workers.FIRST + behind
-    found = list(workers.in_order(lambda: iter(range(count)), doubled, n))
+def slowly(number):
+    time.sleep(0.01)
+    return doubled(number)
+
+
+@pytest.mark.parametrize(("n", "processes"), [(1, 1), (2, 2), (3, 3)])
+@pytest.mark.parametrize("count", [1, 37, 160])
+def test_a_list_is_worked_on_in_its_order(n, processes, count):
+    """Workers share all items, and results come in the order of the list; one worker is this process."""
+    found = list(workers.in_order(lambda: iter(range(count)), slowly, n, at_once=True))
     assert [number for number, _ in found] == [2 * number for number in range(count)]
+    crew = {process for _, process in found}
+    assert (os.getpid() in crew) == (n == 1)
+    assert len(crew) == min(processes, count)
+
+
+def test_what_is_left_after_a_moment_is_worked_on_by_workers(monkeypatch):
+    """This process works on the first items, workers on all behind them."""
+    monkeypatch.setattr(workers, "ALONE", 0.2)
+    found = list(workers.in_order(lambda: iter(range(80)), slowly, 2))
     own = [process == os.getpid() for _, process in found]
-    assert own == [n == 1 or number < workers.FIRST for number in range(count)]
-    if behind > n * workers.TOGETHER:
-        assert len({process for _, process in found}) == processes
+    assert [number for number, _ in found] == [2 * number for number in range(80)]
+    assert 0 < sum(own) == own.index(False) <= 20
 
 
-def test_a_short_list_starts_no_worker():
-    """As many items as one process works on alone are worked on by it."""
-    found = list(workers.in_order(lambda: iter(range(workers.FIRST)), doubled, 4))
+def test_a_short_list_starts_no_worker(monkeypatch):
+    """What takes a moment is worked on by this process."""
+    monkeypatch.setattr(workers, "ALONE", 60.0)
+    found = list(workers.in_order(lambda: iter(range(300)), doubled, 4))
     assert {process for _, process in found} == {os.getpid()}
 
 
 def test_a_users_mistake_comes_out_of_a_list_as_it_is():
     """Raise what the worker raised."""
     with pytest.raises(DataError, match=r"^seven thousand is too many$"):
-        list(workers.in_order(lambda: iter(range(6000, 9000)), doubled, 2))
+        list(workers.in_order(lambda: iter(range(6000, 9000)), doubled, 2, at_once=True))
 
 
-def test_a_worker_of_a_list_that_the_system_kills_is_told():
-    """Say with which signal it ended."""
+def test_a_failure_of_a_worker_of_a_list_is_not_tried_again(capfd):
+    """Say that it failed; what went wrong is told by itself."""
+    with pytest.raises(RuntimeError, match="a worker ended with status 1"):
+        list(workers.in_order(lambda: iter(range(50)), lambda _: crash(), 2, at_once=True))
+    assert capfd.readouterr().err.count("Traceback") in {1, 2}
 
-    def work(number):
-        if number == workers.FIRST:
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(DataError, match=r"^the system ended a worker by signal 9; "):
-        list(workers.in_order(lambda: iter(range(workers.FIRST + 50)), work, 2))
+def deadly(number, mark, times):
+    """End the process that works on an item, so many times."""
+    if number == 20 and len(list(mark.iterdir())) < times:
+        touch(mark, "died")()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("times", [1, workers.DEATHS])
+def test_the_work_of_a_worker_that_the_system_kills_is_done_by_another(tmp_path, caplog, times):
+    """Give every item once, in its order, and say what happened."""
+    found = workers.in_order(lambda: iter(range(60)), lambda number: deadly(number, tmp_path, times), 2, at_once=True)
+    with caplog.at_level("WARNING", "pqrst"):
+        assert list(found) == list(range(60))
+    assert len(list(tmp_path.iterdir())) == times
+    assert caplog.messages == ["the system ended a worker by signal 9; another does its work"] * times
+
+
+def large(number):
+    return number, os.getpid(), bytes(2_000_000)  # more than a pipe holds
+
+
+def test_a_worker_killed_amid_its_answer_loses_nothing():
+    """Kill a worker that has begun to send, while nobody listens."""
+    found = workers.in_order(lambda: iter(range(12)), large, 2, at_once=True)
+    first = [next(found) for _ in range(3)]
+    time.sleep(0.5)
+    os.kill(first[-1][1], signal.SIGKILL)
+    assert [number for number, _, _ in (*first, *found)] == list(range(12))
+
+
+def test_an_item_that_kills_each_worker_is_told(tmp_path):
+    """Give up after some deaths, and say by which signal."""
+    found = workers.in_order(lambda: iter(range(60)), lambda number: deadly(number, tmp_path, 99), 2, at_once=True)
+    with pytest.raises(
+        DataError, match=r"^the system ended a worker by signal 9; is there memory for so many\? run again$"
+    ):
+        list(found)
+    assert len(list(tmp_path.iterdir())) == workers.DEATHS + 1
 
 
 def test_a_list_left_early_leaves_no_worker():
-    """Whoever takes no more ends the workers, and what the first process works on is listed lazily."""
-    found = workers.in_order(lambda: iter(range(10**9)), doubled, 2)
-    crew = {process for _, process in (next(found) for _ in range(workers.FIRST + 64))} - {os.getpid()}
+    """Whoever takes no more ends the workers; the list is gone through only as far as there is room for."""
+    found = workers.in_order(lambda: iter(range(10**9)), slowly, 2, at_once=True)
+    crew = {process for _, process in (next(found) for _ in range(64))}
     found.close()
     assert len(crew) == 2
     assert not any(map(alive, crew))

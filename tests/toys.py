@@ -75,7 +75,7 @@ def bundle(patients="ppppqqqq", cut=("train",) * 6 + ("test",) * 2):
     """Give eight rows of one label."""
     records = [f"of {name}" for name in patients]
     rows = pd.DataFrame({"record": records, "patient": list(patients), "start": range(8), "fold_cut": cut})
-    return Bundle(META, np.zeros((8, 1, 4)), np.array([0, 0, 0, 0, 1, 1, 0, 1]), rows)
+    return Bundle(META, np.zeros((8, 1, 4), np.float32), np.array([0, 0, 0, 0, 1, 1, 0, 1]), rows)
 
 
 def several(stored=STORED, **columns):
@@ -84,13 +84,13 @@ def several(stored=STORED, **columns):
     usual = {"record": [f"r{place}" for place in range(n)], "patient": [f"p{place}" for place in range(n)], "start": 0}
     folds = {"fold_official": ["1", "1", "9", "9", "10", "10"]} if n == 6 else {}
     meta = replace(META, task="multi", classes=LABELS)
-    return Bundle(meta, np.zeros((n, 1, 4)), np.asarray(stored), pd.DataFrame(usual | folds | columns))
+    return Bundle(meta, np.zeros((n, 1, 4), np.float32), np.asarray(stored), pd.DataFrame(usual | folds | columns))
 
 
 def save_bundle(folder, given):
-    """Write a bundle of rows (1, 4), and give its folder."""
-    with Writer(folder, (1, 4), "float32") as writer:
-        writer.add(given.x, given.y, given.rows)
+    """Write a bundle, and give its folder."""
+    with Writer(folder, given.x.shape[1:], given.x.dtype.name) as writer:
+        writer.add(given.x, given.y, given.rows, given.side)
         writer.finish(given.meta)
     return folder
 

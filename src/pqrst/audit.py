@@ -4,9 +4,8 @@ Nothing here is taken from the run's word alone where the rows can tell: the sta
 answers the rows that chose its epoch, and epoch, temperature and thresholds must come out of those answers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,6 @@ SAME = 1e-9  # of a mean or deviation that is fitted to the same rows
 # another device rounds otherwise, and bfloat16 coarsely: so many rows, and this share of them, may be decided otherwise
 FLIPS, FLIPPED, FLIPPED_BF16 = 2, 0.002, 0.01
 WARMTH = 0.01  # how far a temperature may be from that of the same rows
-Fits = Callable[[str, Kind], Standardisation]
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,19 @@ class Audited:
     chosen: np.ndarray  # logits (rows, classes) of the rows that choose
 
 
-def fits(parts: Mapping[str, Opened]) -> Fits:
-    """Give what fits a standardisation to the train rows of a part of the split, once for all networks of that part."""
+@dataclass(frozen=True)
+class Fits:
+    """Standardisations fitted to the train rows of the parts of a split, each once a process."""
 
-    @cache
-    def fit(part: str, kind: Kind) -> Standardisation:
-        bundle, rows = parts[part].bundle, parts[part].sides.rows("train")
-        return fit_standardisation(kind, loaders.parts(bundle.x, rows, bundle.meta.steps))
+    parts: Mapping[str, Opened]
+    known: dict[tuple[str, Kind], Standardisation] = field(default_factory=dict)
 
-    return fit
+    def fit(self, part: str, kind: Kind) -> Standardisation:
+        if (part, kind) not in self.known:
+            bundle, rows = self.parts[part].bundle, self.parts[part].sides.rows("train")
+            read = loaders.parts(bundle.x, rows, bundle.meta.steps)
+            self.known[part, kind] = fit_standardisation(kind, read)
+        return self.known[part, kind]
 
 
 def answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarray:
@@ -56,22 +58,22 @@ def answers(predictor: Predictor, bundle: Bundle, rows: np.ndarray) -> np.ndarra
     ])  # fmt: skip
 
 
-def check(predictor: Predictor, opened: Opened, history: pd.DataFrame, fit: Fits, name: str) -> Audited:
+def check(predictor: Predictor, opened: Opened, history: pd.DataFrame, fits: Fits, name: str) -> Audited:
     """Refuse a run that was fitted to other rows than its protocol says, or whose folder does not say to which."""
     contract, chosen = predictor.contract, answers(predictor, opened.bundle, opened.sides.choosing())
-    for fault in _faults(contract, opened, history, fit, chosen):
+    for fault in _faults(contract, opened, history, fits, chosen):
         if fault:
             raise LeakError(f"run {name}: {fault}; train it anew with `dvc repro`")
     return Audited(_verdict(contract, opened), chosen)
 
 
-def _faults(contract: Contract, opened: Opened, history: pd.DataFrame, fit: Fits, chosen: np.ndarray) -> Iterator[str]:
+def _faults(contract: Contract, opened: Opened, history: pd.DataFrame, fits: Fits, chosen: np.ndarray) -> Iterator[str]:
     """Find what is wrong, the cheapest to find first; empty where nothing is."""
     yield _data(contract, opened)
     yield _sides(opened)
     yield _rows(contract, opened)
     yield _epoch(contract, history)
-    yield _standardised(contract, opened, fit)
+    yield _standardised(contract, opened, fits)
     if contract.kind == "models" and not _altered(contract):
         yield _scored(contract, opened, history, chosen)
         yield _temperature(contract, opened, chosen)
@@ -140,13 +142,13 @@ def _epoch(contract: Contract, history: pd.DataFrame) -> str:
     return "" if best == contract.best_epoch else f"its epoch is {contract.best_epoch}, by {select} it would be {best}"
 
 
-def _standardised(contract: Contract, opened: Opened, fit: Fits) -> str:
+def _standardised(contract: Contract, opened: Opened, fits: Fits) -> str:
     """Fit the standardisation again."""
     rows, side = opened.sides.rows("train"), Standardisation("none")
     if contract.standardise_side.kind != "none":
         values = beside(opened.bundle.side, opened.bundle.meta.side, contract.side)
         side = fit_standardisation(contract.standardise_side.kind, loaders.parts(values, rows))
-    same = _same(contract.standardise, fit(contract.part, contract.standardise.kind)) and _same(
+    same = _same(contract.standardise, fits.fit(contract.part, contract.standardise.kind)) and _same(
         contract.standardise_side, side
     )
     return "" if same else "it is standardised by numbers that are not those of the train rows"

@@ -1,9 +1,10 @@
 """What a run learns from: rows and their sides, opened together under the labels of the split."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,14 +39,25 @@ class Opened:
         return np.argsort(order)[which], rows[first[order]]
 
 
-def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
+class Parts(dict[str, Opened]):
+    """What a run learns from by part; another process is told where it lies, and opens it by itself."""
+
+    def __init__(self, opened: Mapping[str, Opened], data: Path, split: Path) -> None:
+        super().__init__(opened)
+        self.data, self.split = data, split
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_parts, (self.data, self.split, list(self))
+
+
+def open_parts(data: Path, split: Path, parts: Iterable[str]) -> Parts:
     """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
     bundle, rows = read(data), digest(data)
     sides = {part: read_sides(split / part) for part in parts}
     names = leaks.of_rows(bundle.rows)
     for part, one in sides.items():
         _check(one, bundle, names, f"{split / part} divides", f"{data} holds")
-    return {part: _opened(bundle, rows, one, split / part) for part, one in sides.items()}
+    return Parts({part: _opened(bundle, rows, one, split / part) for part, one in sides.items()}, data, split)
 
 
 def _check(sides: Sides, bundle: Bundle, names: str, divides: str, holds: str) -> None:

@@ -245,6 +245,7 @@ class Settings:
     loss: str
     frontend: str
     scope: str
+    engine: str
     train: dict[str, Any]
     profiles: dict[str, Profile]
     defaults: dict[str, Any]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pqrst import catalog, run_checks, table_checks
+from pqrst import catalog, engines, run_checks, table_checks
 from pqrst.errors import SettingsError
 from pqrst.files import file_digest
 from pqrst.params import AUTO, Run, Settings, Train, component, drawing_settings, known, quality_of
@@ -250,6 +250,7 @@ def resolved_files(s: Settings) -> dict[str, dict[str, Any]]:
             {"over": {r.value: asdict(r) for r in found}} if found[0].value else asdict(found[0])
         )
     files["scores.yaml"] = asdict(Scores(s.scores))
+    files[engines.FILE] = {"engine": engines.checked(s.engine)}
     return files | {
         f"tables/{name}.yaml": {key: asdict(one) for key, one in page.items()} for name, page in s.tables.items()
     }

@@ -1,14 +1,28 @@
 """Every trained network of one run, scored on the test rows: predictions, detail, figures and the headline."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pqrst import artifact, audit, convergence, decisions, evaluation, examples, inference, operating, plots, scored
+from pqrst import (
+    artifact,
+    audit,
+    convergence,
+    decisions,
+    engines,
+    evaluation,
+    examples,
+    inference,
+    operating,
+    plots,
+    scored,
+)
 from pqrst.arrays import Bundle, write_array
 from pqrst.contracts import Contract
 from pqrst.figures import Example
@@ -38,16 +52,32 @@ class _Work:
 
     trained: Path
     parts: Mapping[str, Opened]
-    fit: audit.Fits
+    fits: audit.Fits
     wanted: Sequence[str]
-    to: Places
 
 
-def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Scored:
+    """What is told of one network, and what its folder is to hold, by file name; it can travel between processes."""
+
+    network: plots.Network
+    told: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    tables: dict[str, pd.DataFrame]
+
+
+def evaluate(
+    trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], to: Places, engine: str = engines.SERIAL
+) -> dict[str, float]:
     """Audit every network of a run, score it on the test rows of its part of the split; give the headline, the mean over networks."""
     contracts = {folder: artifact.read_contract(folder) for folder in artifact.members(trained)}
-    work = _Work(trained, parts, audit.fits(parts), wanted, to)
-    networks = {folder: _evaluate_one(folder, work) for folder in contracts}
+    work = partial(_evaluate_one, _Work(trained, parts, audit.Fits(parts), wanted))
+    threads = max(contract.train.get("threads", 1) for contract in contracts.values())
+    listed, networks = partial(iter, tuple(contracts)), {}
+    with closing(engines.in_order(engine, listed, work, threads=threads, at_once=True)) as found:
+        for folder, one in zip(contracts, found, strict=True):
+            _write(to.scores / one.network.name, one)
+            networks[folder] = one.network
     headline = {
         name: _mean([network.found.scores[name] for network in networks.values()]) for name in evaluation.HEADLINE
     }
@@ -58,6 +88,16 @@ def evaluate(trained: Path, parts: Mapping[str, Opened], wanted: Sequence[str], 
     page = plots.Page(to.plots, trained.name, synthetic)
     plots.draw(page, [networks[folder] for folder in ordered], parts[contracts[ordered[0]].part])
     return headline
+
+
+def _write(target: Path, found: _Scored) -> None:
+    """Write what one network said and scored."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name, array in found.arrays.items():
+        write_array(target / f"{name}.npy", array)
+    for name, table in found.tables.items():
+        table.to_csv(target / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    write_json(target / "scores.json", found.told)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -71,35 +111,32 @@ def parts_of(trained: Path) -> list[str]:
     return [artifact.read_contract(folder).part for folder in artifact.members(trained)]
 
 
-def _evaluate_one(folder: Path, work: _Work) -> plots.Network:
-    """Audit and score one network, and write its predictions and their detail into the folder of its name."""
+def _evaluate_one(work: _Work, folder: Path) -> _Scored:
+    """Audit and score one network."""
     predictor, name = artifact.load(folder), str(folder.relative_to(work.trained))
-    target, history = work.to.scores / name, _history(folder)
+    history = _history(folder)
     inference.use_threads(predictor.contract.train.get("threads", 1))  # as in training: sums round by their order
     contract, opened = predictor.contract, work.parts[predictor.contract.part]
-    audited = audit.check(predictor, opened, history, work.fit, f"{work.trained.name}/{name}")
+    audited = audit.check(predictor, opened, history, work.fits, f"{work.trained.name}/{name}")
     bundle, tested = opened.bundle, opened.sides.rows("test")
     said = audited.chosen if opened.sides.chooses == "test" else audit.answers(predictor, bundle, tested)
     probability, rows = _of_recordings(contract, opened, tested, said)
     labels, decided = bundle.y[rows].astype(np.int64), predictor.decide(probability)
     result = evaluation.evaluate(labels, probability, decided, contract.classes, work.wanted)
-    target.mkdir(parents=True, exist_ok=True)
-    write_array(target / "probabilities.npy", probability)
-    write_array(target / "predictions.npy", decided.astype(np.int16))
-    write_array(target / "rows.npy", rows)
+    arrays = {"probabilities": probability, "predictions": decided.astype(np.int16), "rows": rows}
     told = {key: value for key, value in asdict(contract).items() if key in TOLD}
     told |= {"rows": len(rows), "leak": opened.sides.leak, "gate": f"{opened.sides.gate}; {audited.verdict}"}
-    told |= {"course": _course(history), "pictures": contract.pictures, "schema": scored.SCHEMA}
-    people = bundle.rows["patient"].to_numpy(str)[rows]
-    detail = {"by_patient": _by_patient(labels, decided, people, contract)}
+    told |= {"course": _course(history), "pictures": contract.pictures, "schema": scored.SCHEMA, **asdict(result)}
+    about, tables = bundle.rows.iloc[rows], {}
+    told["by_patient"] = _by_patient(labels, decided, about["patient"].to_numpy(str), contract)
     if contract.task == "multi":
         points = _of_recordings(contract, opened, opened.sides.choosing(), audited.chosen)
-        _operating(bundle.y, points, (labels, probability), contract.classes, target)
-        detail |= _of_labels((labels, probability, decided), bundle.rows.iloc[rows], contract.classes, target)
-    write_json(target / "scores.json", {**told, **asdict(result), **detail})
-    return plots.Network(
-        name, labels, probability, result, history, _seen(predictor, bundle, rows, (labels, probability, decided))
-    )
+        arrays["labels"] = labels.astype(np.int8)
+        tables = {"operating": _operating(bundle.y, points, (labels, probability), contract.classes)}
+        tables["rows"] = about[["record", "patient"]]
+        told |= _of_labels((labels, probability, decided), about, contract.classes)
+    seen = _seen(predictor, bundle, rows, (labels, probability, decided))
+    return _Scored(plots.Network(name, labels, probability, result, history, seen), told, arrays, tables)
 
 
 def _seen(
@@ -140,23 +177,20 @@ def _operating(
     chosen: tuple[np.ndarray, np.ndarray],
     tested: tuple[np.ndarray, np.ndarray],
     classes: Sequence[str],
-    target: Path,
-) -> None:
-    """Write operating points, chosen on some recordings, the probabilities and first rows of which are given, and measured on others."""
+) -> pd.DataFrame:
+    """Give operating points, chosen on some recordings, the probabilities and first rows of which are given, and measured on others."""
     probability, rows = chosen
     points = [
         operating.points(*tested, operating.thresholds_at(y[rows], probability, least), classes).assign(target=least)
         for least in operating.SENSITIVITIES
     ]
-    pd.concat(points).to_csv(target / "operating.csv", index=False, float_format="%.6g", lineterminator="\n")
+    return pd.concat(points)
 
 
 def _of_labels(
-    found: tuple[np.ndarray, np.ndarray, np.ndarray], about: pd.DataFrame, classes: Sequence[str], target: Path
+    found: tuple[np.ndarray, np.ndarray, np.ndarray], about: pd.DataFrame, classes: Sequence[str]
 ) -> dict[str, Any]:
     """Give what only a multi-label task has: intervals by patient and scores of subgroups."""
-    write_array(target / "labels.npy", found[0].astype(np.int8))
-    about[["record", "patient"]].to_csv(target / "rows.csv", index=False, lineterminator="\n")
     return {
         "intervals": evaluation.intervals(*found, about["patient"].to_numpy(str), classes),
         "subgroups": evaluation.subgroups(*found, about, classes),

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pqrst import catalog, workers
-from pqrst.arrays import Meta, Record, Writer, taken
+from pqrst import catalog, engines
+from pqrst.arrays import Meta, Reading, Record, Writer, taken
 from pqrst.console import log, track
 from pqrst.errors import DataError, RecordError
 from pqrst.faults import digest
@@ -40,16 +40,17 @@ class Seen:
     by_policy: str = ""  # skip or stop, where a finding and not its reader keeps it out
 
 
-def of_database(given: Segment, raw: Path, folder: Path, counts: Path | None = None) -> Meta:
+def of_database(
+    given: Segment, raw: Path, folder: Path, counts: Path | None = None, engine: str = engines.LOCAL
+) -> Meta:
     """Cut a database as it was brought, and write the Bundle; and to `counts` how many recordings have which fault."""
     dataset = catalog.load("datasets", given.database)
     provenance = json.loads((raw / PROVENANCE).read_text(encoding="utf-8")) | {"database": given.database}
     facts = {"dataset": given.dataset, "task": dataset.TASK, "classes": dataset.CLASSES, "provenance": provenance}
     p, report = component(("datasets", given.database), given.settings, "settings"), Report(given.quality.policy)
     look = partial(_seen, window=given.window, quality=given.quality)
-    if hasattr(dataset, "readings"):
-        listed, work = partial(dataset.readings, raw, p), lambda one: look(taken(one))
-        seen = workers.in_order(listed, work, workers.available(1))
+    if hasattr(dataset, "readings") and dataset.readings(raw, p) is not None:
+        seen = engines.in_order(engine, partial(dataset.readings, raw, p), partial(_read_and_seen, look))
     else:
         seen = (look(one) for one in dataset.records(raw, p))
     # closed, so that no worker outlives a fault
@@ -73,6 +74,10 @@ def segment(
     report = Report(quality.policy)
     seen = (_seen(one, window, quality) for one in found)
     return _written(_sound(seen, on_bad_record, report), window, facts, folder, report)
+
+
+def _read_and_seen(look: Callable[[Record | RecordError], Seen], one: Reading | RecordError) -> Seen:
+    return look(taken(one))
 
 
 def _seen(record: Record | RecordError, window: Window, quality: Quality) -> Seen:

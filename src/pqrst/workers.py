@@ -3,16 +3,22 @@
 import logging
 import multiprocessing
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from pqrst import disk, processes
+from pqrst import blocks, disk, processes
+from pqrst.blocks import Listing
+from pqrst.console import log
 from pqrst.errors import DataError, PqrstError, SettingsError
 
-FIRST = 256  # items of a list that one process works on alone: fewer are done before others have begun
-TOGETHER = 16  # items whose results travel in one piece
+ALONE = 0.5  # s that one process works on a list before it calls others: what takes less is done before they have begun
+DEATHS = 3  # of workers of one list that others make up for
 Job = Callable[[], None]
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -77,56 +83,104 @@ def _work(jobs: Sequence[Job], turn: "multiprocessing.sharedctypes.Synchronized[
 
 
 def in_order(
-    items: Callable[[], Iterator[Item]], work: Callable[[Item], Done], workers: int
+    items: Callable[[], Iterator[Item]], work: Callable[[Item], Done], workers: int, *, at_once: bool = False
 ) -> Generator[Done, None, None]:
-    """Give the work on each item, in their order; in a long list the items behind the first are worked on side by side.
+    """Give the work on each item, in their order; what is left after a moment, or all at once, is worked on side by side.
 
-    Each process goes through `items()` by itself, so that no item travels: to list them must be cheap. This one says what
-    there is to say meanwhile. A worker is two pieces ahead of what is taken at most.
+    Forked processes share what this one has opened, and each goes through `items()` by itself: to list them must be cheap.
     """
-    here = items()
-    yield from map(work, here if workers < 2 else islice(here, FIRST))
-    crew: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
-    done: list[Done] = []
+    here, until = items(), time.monotonic() + (0 if at_once else ALONE)
+    place = 0
+    while workers < 2 or time.monotonic() < until:
+        done = [work(item) for item in islice(here, 1)]
+        if not done:
+            return
+        yield from done
+        place += 1
+    crew = _Forks(Listing(items, work), workers)
     try:
-        for number, _ in enumerate(here):
-            crew = crew or [_hire(items, work, place, workers) for place in range(workers)]
-            if number % TOGETHER == 0:
-                done = _next(*crew[number // TOGETHER % workers])
-            yield done[number % TOGETHER]
+        yield from blocks.in_order(crew, here, place)
     finally:
-        for one, _ in crew:
-            one.terminate()
-            one.join()
+        crew.end()
 
 
-def _hire(
-    items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int
-) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    context = multiprocessing.get_context("fork")
-    heard, told = context.Pipe(duplex=False)
-    one = context.Process(target=_share, args=(items, work, place, workers, told), daemon=True)
-    one.start()
-    told.close()  # so that the end of the worker is the end of what is heard
-    return one, heard
+@dataclass
+class _Fork:
+    """A forked worker, and the blocks that it has not given back."""
+
+    process: multiprocessing.process.BaseProcess
+    wire: Connection
+    due: deque[tuple[int, int]] = field(default_factory=deque)
 
 
-def _share(
-    items: Callable[[], Iterator[Item]], work: Callable[[Item], Any], place: int, workers: int, told: Connection
-) -> None:
+class _Forks:
+    """A crew of forked processes; in place of one that the system ends another does its blocks."""
+
+    def __init__(self, listing: Listing[Any, Any], most: int) -> None:
+        self.listing, self.most, self.deaths = listing, most, 0
+        self.crew: list[_Fork] = []
+
+    def size(self) -> int:
+        return self.most
+
+    def begin(self, begun: int, count: int) -> _Fork:
+        if len(self.crew) < self.most and all(one.due for one in self.crew):
+            self.crew.append(self._hired())
+        one = min(self.crew, key=lambda one: len(one.due))
+        one.due.append((begun, count))
+        with suppress(BrokenPipeError):  # of one that has died, which is seen when its result is waited for
+            one.wire.send((begun, count))
+        return one
+
+    def result(self, block: _Fork) -> tuple[float, list[Any]]:
+        while True:
+            try:
+                found = block.wire.recv()
+                break
+            except (EOFError, OSError):  # between two results, or amid one
+                self._replace(block)
+        block.due.popleft()
+        if isinstance(found, Exception):
+            raise found
+        seconds, done = found
+        return float(seconds), list(done)
+
+    def end(self) -> None:
+        for one in self.crew:
+            one.process.terminate()
+            one.process.join()
+
+    def _hired(self) -> _Fork:
+        context = multiprocessing.get_context("fork")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(self.listing, there), daemon=True)
+        process.start()
+        there.close()  # so that the end of the worker is the end of what is heard
+        return _Fork(process, here)
+
+    def _replace(self, one: _Fork) -> None:
+        one.process.join()
+        self.deaths += 1
+        status = one.process.exitcode or 0
+        if self.deaths > DEATHS or status >= 0:  # one that failed by itself would fail again
+            raise _lost(status)
+        log.warning("the system ended a worker by signal %s; another does its work", -status)
+        other = self._hired()
+        one.process, one.wire = other.process, other.wire
+        for place in one.due:
+            one.wire.send(place)
+
+
+def _serve(listing: Listing[Any, Any], wire: Connection) -> None:
     processes.die_with_parent()
     logging.disable()
-    try:
-        done = []
-        for number, item in enumerate(islice(items(), FIRST, None)):
-            if number // TOGETHER % workers == place:
-                done.append(work(item))
-            if len(done) == TOGETHER:
-                told.send(done)
-                done = []
-        told.send(done)
-    except (PqrstError, OSError) as error:
-        told.send(error)
+    while True:
+        try:
+            wire.send(listing.block(*wire.recv()))
+        except EOFError:
+            return
+        except (PqrstError, OSError) as error:
+            wire.send(error)
 
 
 def _lost(status: int) -> Exception:
@@ -134,14 +188,3 @@ def _lost(status: int) -> Exception:
     if status >= 0:
         return RuntimeError(f"a worker ended with status {status}")
     return DataError(f"the system ended a worker by signal {-status}; is there memory for so many? run again")
-
-
-def _next(one: multiprocessing.process.BaseProcess, heard: Connection) -> list[Any]:
-    try:
-        found = heard.recv()
-    except EOFError:
-        one.join()
-        raise _lost(one.exitcode or 0) from None
-    if isinstance(found, Exception):
-        raise found
-    return list(found)

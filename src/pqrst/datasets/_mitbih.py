@@ -1,7 +1,8 @@
 """Read the MIT-BIH Arrhythmia Database as it lies on PhysioNet: 48 records of 47 subjects, two leads, 360 Hz."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from wfdb.io.header import HeaderSyntaxError
 
 from pqrst import annotations as annotations_of
 from pqrst import downloads
-from pqrst.arrays import Declared, Marks, Record, or_fault
+from pqrst.arrays import Declared, Marks, Reading, Record, taken
 from pqrst.errors import RecordError
 
 HOST = "https://physionet.org/files/mitdb/1.0.0"
@@ -98,14 +99,32 @@ def fetch(base: str | None, dest: Path, scratch: Path) -> dict[str, Any]:
 
 def read_all(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Record | RecordError]:
     """Give each recording in the order of RECORDS; one that cannot be read is given as its fault."""
-    seen: set[str] = set()
+    return map(taken, readings(raw, classes, old_102))
+
+
+def readings(raw: Path, classes: Mapping[str, int], old_102: bool = False) -> Iterator[Reading]:
+    """List the same recordings, each to be read by itself; whose it is stands in its header."""
+    met: dict[str, tuple[Reading, ...]] = {}
     for name in _names(raw):
-        found = or_fault(read, raw, name, classes, OLD_102 if old_102 and name == "102" else name)
-        if isinstance(found, Record):
-            again = name in SAME_SUBJECT or found.patient in seen
-            seen.add(found.patient)
-            found = replace(found, folds={"patients": patient_set(found.patient, again)})
-        yield found
+        one = partial(read, raw, name, classes, OLD_102 if old_102 and name == "102" else name)
+        person = _person(raw, name)
+        yield partial(_of_person, one, name in SAME_SUBJECT, met.get(person, ()))
+        met[person] = (*met.get(person, ()), one)
+
+
+def _person(raw: Path, name: str) -> str:
+    """Say whose recording it is, or of a header that cannot be read nothing."""
+    try:
+        return _subject(name, _header(raw, name).comments)
+    except RecordError:
+        return ""
+
+
+def _of_person(one: Reading, again: bool, before: Sequence[Reading]) -> Record:
+    """Read a recording into its part of the division by patient: those before it of its person count where they can be read."""
+    found = one()
+    again = again or any(isinstance(taken(other), Record) for other in before)
+    return replace(found, folds={"patients": patient_set(found.patient, again)})
 
 
 def _names(raw: Path) -> list[str]:

@@ -11,14 +11,14 @@ Licence of the recordings: Open Data Commons Attribution 1.0. Cite: Moody GB, Ma
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from pqrst.arrays import Marks, Record
+from pqrst.arrays import Marks, Reading, Record, taken
 from pqrst.datasets import _kaggle, _mitbih
 from pqrst.errors import RecordError
 
@@ -30,7 +30,7 @@ SYMBOLS = (
 )
 TEST_ROWS = Path(__file__).with_name("heartbeat_test_rows.csv.gz")
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,21 @@ def records(raw: Path, _p: Params) -> Iterator[Record | RecordError]:
     if (raw / _kaggle.TRAIN).exists():
         yield from _kaggle.rows(raw, test_rows())
         return
-    for record in _mitbih.read_all(raw, SYMBOLS, old_102=True):
-        yield record if isinstance(record, RecordError) else replace(record, marks=_with_folds(record))
+    yield from map(taken, _of_recordings(raw))
+
+
+def readings(raw: Path, _p: Params) -> Iterator[Reading] | None:
+    """List the same recordings; nothing where Kaggle's rows lie there, which to list is to read."""
+    return None if (raw / _kaggle.TRAIN).exists() else _of_recordings(raw)
+
+
+def _of_recordings(raw: Path) -> Iterator[Reading]:
+    return (partial(_placed, one) for one in _mitbih.readings(raw, SYMBOLS, old_102=True))
+
+
+def _placed(reading: Reading) -> Record:
+    found = reading()
+    return replace(found, marks=_with_folds(found))
 
 
 @cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pqrst.arrays import Record
+from pqrst.arrays import Reading, Record
 from pqrst.datasets import _mitbih
 from pqrst.errors import RecordError
 
@@ -22,7 +22,7 @@ CLASSES = ("Normal", "Abnormal")
 
 SYMBOLS = dict.fromkeys("N.", 0) | dict.fromkeys("LRBAaJSVrFejnE/fQ?", 1)
 
-__all__ = ["CLASSES", "TASK", "Params", "fetch", "records"]
+__all__ = ["CLASSES", "TASK", "Params", "fetch", "readings", "records"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,8 @@ def fetch(base: str | None, dest: Path, scratch: Path, _p: Params) -> dict[str, 
 def records(raw: Path, _p: Params) -> Iterator[Record | RecordError]:
     """Give the 48 recordings in the order of RECORDS."""
     return _mitbih.read_all(raw, SYMBOLS)
+
+
+def readings(raw: Path, _p: Params) -> Iterator[Reading]:
+    """List the same recordings."""
+    return _mitbih.readings(raw, SYMBOLS)
