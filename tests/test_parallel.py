@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,26 +30,24 @@ stages:
     foreach: [a, b]
     do:
       cmd: sh train.sh ${item}
-      deps: [resolved, train.sh]
+      deps: [resolved]
       outs:
       - runs/${item}
   evaluate:
-    foreach: [a, b]
-    do:
-      cmd: mkdir -p metrics && echo "{\\"score\\":" $(cat runs/${item}) "}" > metrics/${item}.json
-      deps:
-      - runs/${item}
-      metrics:
-      - metrics/${item}.json:
-          cache: false
+    cmd: echo "{\\"score\\":" $(cat runs/b) "}" > score.json
+    deps: [runs/b]
+    metrics:
+    - score.json:
+        cache: false
 """
-# each waits for the other to have begun, half a minute at most
+# each waits for the other to have begun, half a minute at most; DVC does not know the script, nor `broken`
 TRAIN = """
 touch $1.began
 for _ in $(seq 300); do [ -f a.began ] && [ -f b.began ] && break; sleep .1; done
 [ -f a.began ] && [ -f b.began ] || exit 1
 echo $CUDA_VISIBLE_DEVICES $(grep Cpus_allowed_list /proc/self/status) > $1.place
-mkdir -p runs && cat settings > runs/$1
+[ $1 = b ] && [ -f broken ] && { echo "train: no such loss"; exit 1; }
+cp settings runs/$1
 """
 
 
@@ -61,11 +60,15 @@ def toy(tmp_path, monkeypatch):
         "dvc.yaml": GRAPH,
         "train.sh": TRAIN,
         "settings": "1\n",
-        ".gitignore": "*.began\n*.place\n/data\n",
+        ".gitignore": "*.began\n*.place\n/broken\n/data\n/.dvc/cache\n/.dvc/tmp\n",
+        ".dvc/config": "[core]\n    analytics = false\n    check_update = false\n",
+        "runs/.gitignore": "",
+        "score.json": '{"score": 0}\n',
     }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    call(tmp_path, "git init -q && git config user.email a@b.c && git config user.name test && dvc init -q")
-    call(tmp_path, "dvc config core.analytics false && git add -A && git commit -qm start")
+    call(tmp_path, "git init -q && git config user.email a@b.c && git config user.name test")
+    call(tmp_path, "git add -A && git commit -qm start")
     return tmp_path
 
 
@@ -74,10 +77,23 @@ def call(folder, command):
     return subprocess.run(command, shell=True, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def started(folder):
-    """Start `pqrst repro` in a process of its own."""
+def locked(folder):
+    """List the stages that dvc.lock holds."""
+    return sorted(yaml.safe_load((folder / "dvc.lock").read_text())["stages"])
+
+
+@pytest.fixture
+def amid(toy):
+    """Start `pqrst repro` in a process of its own, and give it amid two trainings without end."""
+    (toy / "train.sh").write_text("touch $1.began; exec sleep 300\n")
     command = [sys.executable, "-m", "pqrst", "repro"]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=toy, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (toy / "a.began").exists() and (toy / "b.began").exists())
+    yield process
+    process.kill()
+    process.communicate()
+    for number in at_work(toy):
+        os.kill(number, signal.SIGKILL)
 
 
 def at_work(folder):
@@ -99,65 +115,49 @@ def wait_for(what):
 
 
 def test_stages_run_side_by_side_and_leave_nothing_to_do(toy, monkeypatch, capfd):
-    """Train two that wait for each other, each on a GPU and on cores of its own; afterwards DVC finds nothing changed, and compares."""
+    """Train two that wait for each other, each on a GPU and cores of its own, one in vain; go on from there once that is mended, and DVC finds nothing left."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert cli.main(["repro", "--root", str(toy)]) == 0
-    assert json.loads(call(toy, "dvc status --json")) == {}
-    assert "Running" not in call(toy, "dvc repro")
-    call(toy, "git add -A && git commit -qm built && rm *.began")
-    (toy / "settings").write_text("2\n")
-    assert cli.main(["repro", "--root", str(toy), "evaluate@a", "evaluate@b"]) == 0
-    assert json.loads(call(toy, "dvc metrics diff --json"))["metrics/a.json"]["score"] == {
-        "old": 1, "new": 2, "diff": 1,
-    }  # fmt: skip
+    (toy / "broken").touch()
+    assert cli.main(["repro", "--root", str(toy)]) == 1
+    said = capfd.readouterr().err
+    assert re.search(r"train@b: failed after \d+ s with status \d+\n.*train: no such loss", said, re.DOTALL)
+    assert said.splitlines()[-1].startswith("pqrst: failed: train@b;")
+    assert locked(toy) == ["resolve", "train@a"]
     gpus, cores = zip(*((toy / f"{name}.place").read_text().split(maxsplit=1) for name in "ab"), strict=True)
     assert sorted(gpus) == ["3", "5"]
     assert len(set(cores)) == min(2, len(os.sched_getaffinity(0)))
-    assert "train@a: done" in capfd.readouterr().err
+
+    (toy / "broken").unlink()
+    (toy / "runs/a").unlink()
+    assert cli.main(["repro", "--root", str(toy), "--jobs", "1", "evaluate"]) == 0
+    said = capfd.readouterr()
+    assert "train@b: done" in said.err
+    assert "Running" not in said.out
+    assert said.out.splitlines()[-1] == "Data and pipelines are up to date."
+    assert not (toy / "runs/a").exists(), "no target hangs on it"
+    assert locked(toy) == ["evaluate", "resolve", "train@a", "train@b"]
+    assert json.loads(call(toy, "dvc metrics diff --json"))["score.json"]["score"] == {"old": 0, "new": 1, "diff": 1}
 
 
-def test_what_hangs_on_no_failed_stage_is_done(toy, capfd):
-    """Name the stage that failed with its own line, do the others, and go on from there once it is mended."""
-    good = (toy / "train.sh").read_text()
-    (toy / "train.sh").write_text(
-        '[ $1 = a ] && { echo "train: no such loss"; exit 1; }\nmkdir -p runs && echo 3 > runs/$1\n'
-    )
-    assert cli.main(["repro", "--root", str(toy)]) == 1
-    said = capfd.readouterr().err
-    assert "train: no such loss" in said
-    assert said.splitlines()[-1].startswith("pqrst: failed: train@a;")
-    assert sorted(json.loads(call(toy, "dvc status --json"))) == ["evaluate@a", "train@a"]
-    (toy / "train.sh").write_text(good.replace("[ -f b.began ]", "true"))
-    assert cli.main(["repro", "--root", str(toy), "--jobs", "1", "evaluate@a"]) == 0
-    assert sorted(json.loads(call(toy, "dvc status --json"))) == ["train@b"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_with_all_that_it_started(toy, number):
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_it_ends_with_all_that_it_started(toy, amid, number):
     """Stop it amid two trainings: no process is left, dvc.lock is whole, and a second one meanwhile was refused."""
-    (toy / "train.sh").write_text("touch $1.began; sleep 300\n")
-    process = started(toy)
-    wait_for(lambda: (toy / "a.began").exists() and (toy / "b.began").exists())
     with pytest.raises(PqrstError, match="another `pqrst repro` is at work"):
         parallel.repro(toy, [], 2)
-    process.send_signal(number)
-    said = process.communicate(timeout=60)[1]
+    amid.send_signal(number)
+    said = amid.communicate(timeout=60)[1]
     assert said.splitlines()[-1].startswith("pqrst: stopped; the stages that had ended are kept")
     assert "Traceback" not in said
     wait_for(lambda: at_work(toy) == {})
-    assert list(yaml.safe_load((toy / "dvc.lock").read_text())["stages"]) == ["resolve"]
+    assert locked(toy) == ["resolve"]
 
 
-def test_no_dvc_outlives_it(toy):
+@pytest.mark.slow
+def test_no_dvc_outlives_it(toy, amid):
     """Kill it outright: each dvc that it started ends as well, and a stage of ours would end with that (`processes.die_with_parent`)."""
-    (toy / "train.sh").write_text("touch $1.began; exec sleep 300\n")
-    process = started(toy)
-    wait_for(lambda: (toy / "a.began").exists() and (toy / "b.began").exists())
-    process.kill()
-    process.communicate()
+    amid.kill()
+    amid.communicate()
     wait_for(lambda: not [command for command in at_work(toy).values() if "dvc" in command])
-    for number in at_work(toy):
-        os.kill(number, signal.SIGKILL)
 
 
 def test_stages_are_ended_while_dvc_writes_nothing(tmp_path, monkeypatch):
@@ -195,13 +195,17 @@ def test_each_slot_has_its_share_of_the_machine(monkeypatch, tmp_path):
         ([], [], "holds no dvc.yaml"),
         (["dvc.yaml"], ["--jobs", "0"], "--jobs 0: give 1 or more"),
         (["dvc.yaml"], [], "there is no dvc on the PATH"),
+        (["dvc.yaml", "dvc"], ["nosuch"], "Stage 'nosuch' not found"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, files, arguments, line):
-    """Refuse a folder that is no checkout, no jobs, and an environment without dvc."""
+    """Refuse a folder that is no checkout, no jobs, an environment without dvc, and what dvc refuses."""
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in files:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text(
+            "#!/bin/sh\necho \"ERROR: Stage 'nosuch' not found inside 'dvc.yaml' file\" >&2; exit 1\n"
+        )
+        (tmp_path / name).chmod(0o755)
     assert cli.main(["repro", "--root", str(tmp_path), *arguments]) == 1
     said = capsys.readouterr().err
     assert line in said

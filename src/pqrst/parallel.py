@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from pqrst import processes
 from pqrst.console import log
 from pqrst.errors import PqrstError
 
+DVC = ("dvc", "--wait-for-lock")
 PAUSE = 0.1  # seconds between two looks at the stages that run
 SHOWN = 3  # last lines of a stage that failed: its own, and what DVC says of it
 EDGE = re.compile(r'^"([^"]+)" -> "([^"]+)";$', re.MULTILINE)
@@ -63,7 +63,8 @@ def repro(root: Path, targets: Sequence[str], jobs: int) -> None:
         failed = _side_by_side(root, roots, jobs, logs) or _side_by_side(root, _stale(root, graph), jobs, logs)
         if failed:
             raise PqrstError(f"failed: {', '.join(failed)}; what hangs on them was left; logs in {logs}")
-        _dvc(root, "repro", *targets)
+        if _dvc(root, ("repro", *targets), None).returncode:  # finds nothing to run, or what its status did not see
+            raise PqrstError("`dvc repro` failed, see above")
 
 
 def _graph(root: Path, targets: Sequence[str]) -> Graph:
@@ -148,7 +149,7 @@ def _begin(root: Path, stage: str, slot: Slot, logs: Path) -> Running:
     environment = os.environ | ({"CUDA_VISIBLE_DEVICES": slot.gpu} if slot.gpu else {})
     with file.open("wb") as out:
         process = subprocess.Popen(
-            ["dvc", "--wait-for-lock", "repro", "-s", stage],
+            [*DVC, "repro", "-s", stage],
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -174,7 +175,8 @@ def _good(stage: str, one: Running) -> bool:
         log.info("%s: done in %.0f s", stage, seconds)
         return True
     lines = [line for line in one.log.read_text(errors="replace").splitlines() if line.strip()]
-    log.error("%s: failed after %.0f s\n  %s", stage, seconds, "\n  ".join(lines[-SHOWN:]))
+    status = one.process.returncode
+    log.error("\n  ".join([f"{stage}: failed after {seconds:.0f} s with status {status}", *lines[-SHOWN:]]))
     return False
 
 
@@ -212,20 +214,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _asked(root: Path, *arguments: str) -> str:
-    """Ask dvc, and give its answer."""
-    return _run(root, arguments, subprocess.PIPE).stdout.decode()
+    """Ask dvc; where it has no answer, what it says of that is the mistake."""
+    done = _dvc(root, arguments, subprocess.PIPE)
+    if done.returncode:
+        raise PqrstError(done.stderr.strip().removeprefix("ERROR: "))
+    return done.stdout
 
 
-def _dvc(root: Path, *arguments: str) -> None:
-    """Let dvc work, its lines shown."""
-    _run(root, arguments, sys.stderr.fileno())
-
-
-def _run(root: Path, arguments: Sequence[str], out: int) -> subprocess.CompletedProcess[bytes]:
+def _dvc(root: Path, arguments: Sequence[str], streams: int | None) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(["dvc", *arguments], cwd=root, stdout=out, check=False)
+        return subprocess.run([*DVC, *arguments], cwd=root, stdout=streams, stderr=streams, text=True, check=False)
     except FileNotFoundError:
         raise PqrstError("there is no dvc on the PATH: activate the environment that pqrst is installed in") from None
-    if done.returncode:
-        raise PqrstError(f"`dvc {' '.join(arguments)}` failed, see above")
-    return done
