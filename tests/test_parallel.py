@@ -34,11 +34,14 @@ stages:
       outs:
       - runs/${item}
   evaluate:
-    cmd: echo "{\\"score\\":" $(cat runs/b) "}" > score.json
-    deps: [runs/b]
-    metrics:
-    - score.json:
-        cache: false
+    foreach: [a, b]
+    do:
+      cmd: echo "{\\"score\\":" $(cat runs/${item}) "}" > scores/${item}.json
+      deps:
+      - runs/${item}
+      metrics:
+      - scores/${item}.json:
+          cache: false
 """
 # each waits for the other to have begun, half a minute at most; DVC does not know the script, nor `broken`
 TRAIN = """
@@ -63,7 +66,7 @@ def toy(tmp_path, monkeypatch):
         ".gitignore": "*.began\n*.place\n/broken\n/data\n/.dvc/cache\n/.dvc/tmp\n",
         ".dvc/config": "[core]\n    analytics = false\n    check_update = false\n",
         "runs/.gitignore": "",
-        "score.json": '{"score": 0}\n',
+        "scores/b.json": '{"score": 0}\n',
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -122,21 +125,21 @@ def test_stages_run_side_by_side_and_leave_nothing_to_do(toy, monkeypatch, capfd
     said = capfd.readouterr().err
     assert re.search(r"train@b: failed after \d+ s with status \d+\n.*train: no such loss", said, re.DOTALL)
     assert said.splitlines()[-1].startswith("pqrst: failed: train@b;")
-    assert locked(toy) == ["resolve", "train@a"]
+    assert locked(toy) == ["evaluate@a", "resolve", "train@a"]
     gpus, cores = zip(*((toy / f"{name}.place").read_text().split(maxsplit=1) for name in "ab"), strict=True)
     assert sorted(gpus) == ["3", "5"]
     assert len(set(cores)) == min(2, len(os.sched_getaffinity(0)))
 
     (toy / "broken").unlink()
     (toy / "runs/a").unlink()
-    assert cli.main(["repro", "--root", str(toy), "--jobs", "1", "evaluate"]) == 0
+    assert cli.main(["repro", "--root", str(toy), "--jobs", "1", "evaluate@b"]) == 0
     said = capfd.readouterr()
     assert "train@b: done" in said.err
     assert "Running" not in said.out
     assert said.out.splitlines()[-1] == "Data and pipelines are up to date."
     assert not (toy / "runs/a").exists(), "no target hangs on it"
-    assert locked(toy) == ["evaluate", "resolve", "train@a", "train@b"]
-    assert json.loads(call(toy, "dvc metrics diff --json"))["score.json"]["score"] == {"old": 0, "new": 1, "diff": 1}
+    assert locked(toy) == ["evaluate@a", "evaluate@b", "resolve", "train@a", "train@b"]
+    assert json.loads(call(toy, "dvc metrics diff --json"))["scores/b.json"]["score"] == {"old": 0, "new": 1, "diff": 1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
@@ -158,6 +161,61 @@ def test_no_dvc_outlives_it(toy, amid):
     amid.kill()
     amid.communicate()
     wait_for(lambda: not [command for command in at_work(toy).values() if "dvc" in command])
+
+
+def told(heading):
+    """Give the commands below a heading of docs/many_runs.md, block by block."""
+    text = (ROOT / "docs/many_runs.md").read_text()
+    part = re.split(r"^#", text.partition(heading)[2], flags=re.MULTILINE)[0]
+    return [block.group().replace("    ", "") for block in re.finditer(r"(^    .+\n)+", part, re.MULTILINE)]
+
+
+@pytest.fixture
+def follow(toy, tmp_path_factory):
+    """Give a function that runs commands of the docs in a clone, as one job of two."""
+    cache, scratch = (str(tmp_path_factory.mktemp(name)) for name in ("cache", "scratch"))
+    places = {"/shared/pqrst": str(toy), "/shared/cache": cache, "/scratch": scratch, "split encode": "resolve"}
+
+    def run(commands, folder, job=1):
+        for place, there in places.items():
+            commands = commands.replace(place, there)
+        return call(folder, f"export SLURM_ARRAY_TASK_ID={job} SLURM_ARRAY_TASK_COUNT=2\n{commands}")
+
+    (toy / "train.sh").write_text("cp settings runs/$1\n")
+    call(toy, "git commit -qam trains")
+    return run
+
+
+@pytest.mark.slow
+def test_clones_that_share_a_cache_share_the_runs(toy, follow, tmp_path):
+    """Follow the docs with two machines: the main clone runs nothing, and has every score."""
+    first, job, last = told("## Several machines")
+    follow(first, toy)
+    for number in (1, 2):
+        assert "Data and pipelines are up to date." in follow(job, tmp_path, number)
+    said = follow(last, toy)
+    assert len(re.findall("Stage '(train|evaluate)@[ab]' is cached", said)) == 4
+    assert "Running" not in said
+    assert call(toy, "dvc status").strip() == "Data and pipelines are up to date."
+    assert [(toy / f"scores/{name}.json").exists() for name in "ab"] == [True, True]
+
+
+@pytest.mark.slow
+def test_clones_that_share_a_remote_share_the_trainings(toy, follow, tmp_path_factory):
+    """Follow the docs with two machines: the main clone takes the trainings from the remote, and evaluates them."""
+    job, last = told("### Without a shared disk")
+    call(toy, f"dvc remote add -d store {tmp_path_factory.mktemp('store')} && dvc repro resolve && dvc push")
+    call(toy, "git add -A && git commit -qm pushed")
+    for number in (1, 2):
+        clone = tmp_path_factory.mktemp("clone")
+        call(clone, f"git clone -q {toy} .")
+        follow(job, clone, number)
+    take, rest = last.splitlines()
+    said = follow(take, toy)
+    assert len(re.findall("Stage 'train@[ab]' is cached", said)) == 2
+    assert "Running" not in said
+    follow(rest, toy)
+    assert call(toy, "dvc status").strip() == "Data and pipelines are up to date."
 
 
 def test_stages_are_ended_while_dvc_writes_nothing(tmp_path, monkeypatch):
