@@ -94,7 +94,8 @@ def amid(toy):
     wait_for(lambda: (toy / "a.began").exists() and (toy / "b.began").exists())
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stderr.close()
     for number in at_work(toy):
         os.kill(number, signal.SIGKILL)
 
@@ -159,7 +160,7 @@ def test_it_ends_with_all_that_it_started(toy, amid, number):
 def test_no_dvc_outlives_it(toy, amid):
     """Kill it outright: each dvc that it started ends as well, and a stage of ours would end with that (`processes.die_with_parent`)."""
     amid.kill()
-    amid.communicate()
+    amid.wait()
     wait_for(lambda: not [command for command in at_work(toy).values() if "dvc" in command])
 
 
