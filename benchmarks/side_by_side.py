@@ -46,7 +46,7 @@ def lay_out(folder: Path, rates: dict[str, float]) -> None:
         return {"stages": graph["stages"]}  # plots name runs that are gone
 
     checkouts.lay_out(folder, {"params.yaml": grid, "tables/heartbeat.yaml": table, "dvc.yaml": without_plots})
-    checkouts.call("dvc repro split", folder)
+    checkouts.call("dvc repro split download", folder)
 
 
 def measure(folder: Path, command: str) -> tuple[float, float]:
