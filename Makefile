@@ -63,12 +63,14 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/peers.txt
 	python benchmarks/run.py
 
-# the growth of the stages, the engines, pictures stored or drawn, the whole demo in a fresh copy, and `dvc repro` in it with nothing to do
+# the growth of the stages, the engines, pictures stored or drawn, a grid of runs side by side, the whole demo in a fresh copy, and `dvc repro` in it
+# with nothing to do
 bench-slow: setup
 	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	python benchmarks/growth.py "$$folder/growth"; \
 	python benchmarks/engines.py challenge2021 1500 "$$folder/engines"; \
 	python benchmarks/stored_images.py "$$folder/images"; \
+	python benchmarks/side_by_side.py "$$folder/grid"; \
 	git clone --quiet . "$$folder/pqrst"; cd "$$folder/pqrst"; \
 	bash -c 'time dvc repro'; \
 	python benchmarks/starting.py

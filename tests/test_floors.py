@@ -18,7 +18,7 @@ FLOORS = {
     0: "disk errors pqrst",
     1: "cards console files listings parsing schemas",
     2: "annotations arrays blocks catalog challenge convergence intervals label_scores mat5 operating processes optimizers published seals transport treatment weights",
-    3: "scored filters decisions downloads faults features labels reached splits scores standardisation trees workers clusters",
+    3: "scored parallel filters decisions downloads faults features labels reached splits scores standardisation trees workers clusters",
     4: "engines label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),
     6: "params augmentation",

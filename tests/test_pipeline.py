@@ -5,52 +5,27 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-RUNS = ("simple_cnn", "coupled_alpha")
+import checkouts
+from checkouts import RUNS, call, environment
 
 pytestmark = pytest.mark.slow
-
-
-def environment():
-    """Give the environment of this test, with the code of a folder alone."""
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return {name: value for name, value in env.items() if name != "PYTHONPATH"}
-
-
-def call(command, folder, good=True):
-    """Run a command; give what it printed."""
-    done = subprocess.run(
-        command, shell=True, cwd=folder, env=environment(), capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    assert (done.returncode == 0) == good, said
-    return said
 
 
 def ran(said):
     """List the stages that a dvc command ran."""
     return set(re.findall(r"Running stage '([^']+)'", said))
-
-
-def cut_down(settings):
-    """Keep a plain run and one over a single value, of the least size."""
-    settings["runs"] = {name: settings["runs"][name] for name in RUNS}
-    settings["runs"]["coupled_alpha"] |= {"model": "four_layer_cnn", "over": {"train.class_weight_alpha": [0.5]}}
-    settings |= {"tables": ["heartbeat"], "images": {}}
-    settings["databases"].pop("mitdb")
-    settings["datasets"] = {"heartbeat": settings["datasets"]["heartbeat"]}
-    settings["profiles"]["demo"] |= {"records": 4, "minutes": 0.5}
-    settings["profiles"]["demo"]["train"] |= {"epochs": 1, "seeds": 1}
-    return settings
 
 
 def tables_cut_down(tables):
@@ -68,24 +43,7 @@ def tables_cut_down(tables):
 def checkout(tmp_path_factory):
     """Copy the files of this checkout into a repository of its own, and build it once."""
     folder = tmp_path_factory.mktemp("checkout") / "pqrst"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        if (
-            (ROOT / name).is_file()
-            and name != "dvc.lock"
-            and not name.startswith(("metrics/test/", "metrics/tables/", "metrics/quality/"))
-        ):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    for file, cut in (("params.yaml", cut_down), ("tables/heartbeat.yaml", tables_cut_down)):
-        given = yaml.safe_load((folder / file).read_text())
-        (folder / file).write_text(yaml.safe_dump(cut(given), sort_keys=False))
-    call(
-        "git init -q && git config user.email a@b.c && git config user.name test && git add -A && git commit -qm start",
-        folder,
-    )
+    checkouts.lay_out(folder, {"params.yaml": checkouts.cut_down, "tables/heartbeat.yaml": tables_cut_down})
     said = call("dvc repro", folder)
     assert {
         "resolve",
@@ -213,6 +171,63 @@ def test_new_model_is_one_file_and_two_settings(clean):
     (clean / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     said = call("dvc repro evaluate@throw_away", clean)
     assert {name for name in ran(said) if "@" in name} == {"train@throw_away", "evaluate@throw_away"}
+
+
+def test_stages_side_by_side_are_what_dvc_would_have_run(clean):
+    """Retrain two runs at once by `pqrst repro`: DVC then finds nothing to run, and shows what changed."""
+    settings = yaml.safe_load((clean / "params.yaml").read_text())
+    settings["systems"]["heartbeat"]["train"]["lr"] = 0.002
+    (clean / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    said = call("PYTHONPATH=src python -m pqrst repro --jobs 2", clean)
+    begun = [said.index(f"train@{name}: begun") for name in RUNS]
+    assert max(begun) < min(said.index(f"train@{name}: done") for name in RUNS)
+    assert ran(call("dvc repro", clean)) == set()
+    assert call("dvc status", clean).strip() == "Data and pipelines are up to date."
+    assert "simple_cnn" in call("dvc metrics diff --all", clean)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """Serve an empty S3 bucket on loopback, and give its host."""
+    for library in ("moto", "dvc_s3"):
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed: pip install '.[test]'")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            host = HTTPConnection("127.0.0.1", port)
+            host.request("PUT", "/pqrst")
+            assert host.getresponse().status == 200
+            break
+        time.sleep(0.2)
+    host.close()
+    yield f"http://127.0.0.1:{port}"
+    server.kill()
+    server.wait()
+
+
+def test_an_empty_clone_pulls_what_was_pushed_and_runs_nothing(clean, bucket, tmp_path):
+    """`dvc push` to S3, `dvc pull` into an empty clone: every stage is up to date there, and git sees no change."""
+    remote = f"dvc remote add --local -d store s3://pqrst/dvc && dvc remote modify --local store endpointurl {bucket}"
+    call(f"{remote} && dvc push", clean)
+    call(f"git clone -q {clean} clone", tmp_path)
+    call(f"{remote} && dvc pull", tmp_path / "clone")
+    assert ran(call("dvc repro", tmp_path / "clone")) == set()
+    assert call("git status --porcelain", tmp_path / "clone") == ""
 
 
 def data_of(folder):

@@ -1,4 +1,4 @@
-"""The command line: `pqrst record`, `predict`, `explain`, `export`, `serve`."""
+"""The command line: `pqrst repro`, `record`, `predict`, `explain`, `export`, `serve`."""
 
 import argparse
 import sys
@@ -34,9 +34,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pqrst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_record, _add_predict, _add_explain, _add_export, _add_serve):
+    for add in (_add_repro, _add_record, _add_predict, _add_explain, _add_export, _add_serve):
         add(commands)
     return parser
+
+
+def _add_repro(commands: Any) -> None:
+    repro = commands.add_parser("repro", help="`dvc repro`, the stages that hang on none of each other side by side")
+    repro.add_argument("targets", nargs="*", metavar="STAGE", help="such as evaluate or tables@images (default: all)")
+    repro.add_argument(
+        "--jobs", type=int, default=2, help="stages at once, each with its share of the cores (default: 2)"
+    )
+    repro.add_argument("--root", type=Path, default=Path(), help="the checkout (default: this folder)")
+    repro.set_defaults(command=_repro)
+
+
+def _repro(given: argparse.Namespace) -> None:
+    from pqrst import parallel  # noqa: PLC0415 (what starts processes and reads graphs; --help needs none)
+
+    parallel.repro(given.root, given.targets, given.jobs)
 
 
 def _add_record(commands: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pqrst.console import log
+from pqrst.errors import PqrstError
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -21,6 +22,17 @@ def alone(file: Path, told: str) -> Iterator[None]:
         except BlockingIOError:
             log.info("%s; waiting for it", told)
             fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def sole(file: Path, told: str) -> Iterator[None]:
+    """Hold a file's lock, or refuse where another process holds it."""
+    with file.open("wb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PqrstError(told) from None
         yield
 
 
