@@ -96,6 +96,7 @@ def write_comparison(out: TextIO, places: tuple[str, str], lines: Iterable[Any])
 
 
 NAMED = ("torch", "dvc")  # libraries that are told of also where they are as they should be
+MOST_STAGES = 20  # that are told of one by one
 
 
 def write_findings(out: TextIO, found: Any) -> None:
@@ -151,27 +152,35 @@ def _recordings(databases: Iterable[Any]) -> list[str]:
 
 def _gpu(one: Any) -> str:
     if not one.name:
-        return one.told
+        return f"{one.told}; networks run on the processor"
     more = f", the first of {one.count}" if one.count > 1 else ""
     return f"{one.name}, {one.memory_gb:g} GiB, bf16 {'yes' if one.bf16 else 'no'}{more}"
 
 
 def _stages(found: Any) -> list[str]:
-    """Tell of each stage that is out of date what it took before, and of their sum what is known of it."""
+    """Tell of each stage that is out of date what it took before, of many stages one line a kind, and of their sum."""
     if not found.stages:
-        return ["nothing that DVC knows of"]
-    width = max(len(one.name) for one in found.stages)
-    lines = [
-        f"{one.name:{width}}  " + (f"{one.seconds:.1f} s, {one.source}" if one.seconds is not None else one.source)
-        for one in found.stages
-    ]
-    known = [one.seconds for one in found.stages if one.seconds is not None]
-    lines.append(
-        f"{len(found.stages)} stages, and those that stand behind them: {sum(known):.0f} s for the {len(known)} whose time is recorded, "
-        f"not known for {len(found.stages) - len(known)}"
-    )
+        return ["nothing: every stage is up to date"]
+    groups: dict[str, list[Any]] = {}
+    for one in found.stages:
+        kind = one.name.partition("@")[0]
+        groups.setdefault(one.name if len(found.stages) <= MOST_STAGES else kind, []).append(one)
+    width = max(map(len, groups))
+    lines = [f"{name:{width}}  {_took(stages)}" for name, stages in groups.items()]
+    lines.append(f"{'together':{width}}  {_took(found.stages)}; stages that stand behind these may run too")
     if found.whole_demo:
         lines.append(
-            f"the whole demo took {found.whole_demo} min by the clock where it was measured (docs/performance.md)"
+            f"the whole demo took {found.whole_demo} (min:s) by the clock where it was measured: docs/performance.md"
         )
     return [*lines, f"{found.free_gb:g} GB are free on this disk"]
+
+
+def _took(stages: Sequence[Any]) -> str:
+    """Say what stages took before, and who says so."""
+    known = [one for one in stages if one.seconds is not None]
+    counted = f"{len(stages)} stages: " if len(stages) > 1 else ""
+    if not known:
+        return f"{counted}not known, no run is recorded here"
+    of = f" for {len(known)}, not known for {len(stages) - len(known)}" if len(known) < len(stages) else ""
+    by = ", ".join(dict.fromkeys(one.source for one in known)) if len(known) == 1 else "as recorded here"
+    return f"{counted}{sum(one.seconds for one in known):.1f} s{of} ({by})"

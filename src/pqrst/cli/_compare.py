@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         "hold a run against another on the same test rows, by a paired test over patients",
         examples=[
             "data/runs/simple_cnn data/runs/coupled_cnn",
-            "patients/simple_cnn patients/coupled_cnn --score f1_macro --score f1_V",
+            "patients/simple_cnn patients/coupled_cnn --score f1_macro --score f1_of_V",
             "metrics/paper/simple_cnn metrics/paper/coupled_cnn",
         ],
         done="the table is printed, whether or not the difference holds",
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="SCORE",
-        help="a score as in params.yaml, or of one class, such as f1_V; may be given again (default: three main ones)",
+        help="a score as in params.yaml, or of one class, such as f1_of_V; may be given again (default: three main ones)",
     )
     add_root(compare)
     compare.set_defaults(command=_compare)

@@ -46,7 +46,7 @@ class Started:
 
 def start(kind: str, name: str, root: Path) -> Started:
     """Write a component's files and settings into a checkout; all of it, or nothing."""
-    _check(kind, name, root)
+    settings = _checked(kind, name, root)
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "class_name": _class_name(name)}
     texts = {
         root / "src" / "pqrst" / folder / f"{name}.py": _template(f"{folder}.py.txt", words) for folder in FOLDERS[kind]
@@ -56,16 +56,16 @@ def start(kind: str, name: str, root: Path) -> Started:
         tests, line = _counted(root, name, texts[root / "src" / "pqrst" / "models" / f"{name}.py"])
         texts |= tests
         then = then if tests else (*then, f"write its count into the table COUNTS of {TESTS}: {line.strip()}")
-    texts[root / "params.yaml"] = _settings(kind, root, words)  # last: a name in it asks for the file
+    texts[root / "params.yaml"] = _settings(kind, root, words, settings)  # last: a name in it asks for the file
     _write(texts)
     return Started(tuple(texts), then)
 
 
-def _check(kind: str, name: str, root: Path) -> None:
-    """Refuse a name that no module can have or that another component has, and a folder that is no checkout."""
+def _checked(kind: str, name: str, root: Path) -> Mapping[Any, Any]:
+    """Refuse a name that no module can have or that another component has, and a folder that is no checkout; give its settings."""
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise SettingsError(
-            f"{parsing.shown(name)} is no name for a {kind}: small letters, digits and _, a letter first, no word of Python"
+            f"{parsing.shown(name)} is no name for {'an' if kind[0] in 'aeiou' else 'a'} {kind}: small letters, digits and _, a letter first, no word of Python"
         )
     missing = [file for file in CHECKOUT if not (root / file).is_file()]
     if missing:
@@ -79,6 +79,7 @@ def _check(kind: str, name: str, root: Path) -> None:
     taken += [f"params.yaml: {one}.{name}" for one in sections if name in (settings.get(one) or {})]
     if taken:
         raise SettingsError(f"the name {name} is taken: {taken[0]} is there; choose another")
+    return settings
 
 
 def _class_name(name: str) -> str:
@@ -101,13 +102,12 @@ def _counted(root: Path, name: str, text: str) -> tuple[dict[Path, str], str]:
     return ({tests: before[: table.end()] + line + before[table.end() :]} if table else {}), line
 
 
-def _settings(kind: str, root: Path, words: Mapping[str, str]) -> str:
+def _settings(kind: str, root: Path, words: Mapping[str, str], settings: Mapping[Any, Any]) -> str:
     """Give params.yaml with a component's lines at the heads of its sections, and every other byte as it is."""
-    file = root / "params.yaml"
-    text, expected = file.read_bytes().decode(), dict(parsing.read(file, "params.yaml"))
+    text, expected = (root / "params.yaml").read_bytes().decode(), dict(settings)
     for section in SECTIONS[kind]:
         lines = _template(f"{section}.yaml.txt", words)
-        head = re.search(rf"^{section}:[ ]*\n", text, re.MULTILINE)
+        head = re.search(rf"^{section}:[ ]*(#.*)?\n", text, re.MULTILINE)
         if not head:
             raise SettingsError(f"params.yaml has no line `{section}:` to write under; write the section as a block")
         text = text[: head.end()] + lines + text[head.end() :]
