@@ -10,15 +10,22 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pqrst import cli, doctor
+from pqrst import cli, doctor, params
 from pqrst.files import write_json
 
 ROOT = Path(__file__).parents[1]
+TEXT, SETTINGS = (ROOT / "params.yaml").read_text(), params.load(ROOT / "params.yaml")
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """Copy of the checkout what the doctor reads."""
+def checkout(tmp_path, monkeypatch):
+    """Copy of the checkout what the doctor reads; settings that no test has changed are read once, since that takes seconds."""
+    read = params.load
+
+    def load(file):
+        return SETTINGS if file.read_text() == TEXT else read(file)
+
+    monkeypatch.setattr(params, "load", load)
     for name in ("params.yaml", "dvc.yaml", "pyproject.toml", "requirements.txt", "docs/performance.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy2(ROOT / name, tmp_path / name)

@@ -111,17 +111,14 @@ def _check(one: Side, other: Side) -> None:
         raise DataError(
             f"{places}: one was measured on made-up recordings, the other on real ones; compare like with like"
         )
-    if list(first["classes"]) != list(second["classes"]):
-        raise DataError(f"{places} have other classes: {_named(first['classes'])}; and {_named(second['classes'])}")
+    classes = [", ".join(seed.get("classes", ())) for seed in (first, second)]
+    if classes[0] != classes[1]:
+        raise DataError(f"{places} have other classes: {classes[0]}; and {classes[1]}")
     if bool(first.get("by_patient")) != bool(second.get("by_patient")):
         raise DataError(f"{places}: of one the patients are known, of the other not; compare runs of one dataset")
     same = _same_matrices(one, other) if first.get("by_patient") else _same_rows(one, other)
     if not same:
         raise DataError(f"{places} were measured on other rows or labels; compare runs of one dataset, split and part")
-
-
-def _named(classes: Sequence[str]) -> str:
-    return ", ".join(classes)
 
 
 def _same_matrices(one: Side, other: Side) -> bool:
