@@ -128,11 +128,17 @@ def wait_for(reached):
 def test_what_a_stage_of_dvcs_took_is_kept(stage, tmp_path, monkeypatch):
     """Note its seconds under its name for `pqrst doctor`; nothing of one that failed, or that DVC did not start."""
     seconds = tmp_path / "data/scratch/stages/seconds"
-    assert stage("time.sleep(0.2)").wait() == 0
+
+    def ended(body):
+        process = stage(body)
+        process.communicate()
+        return process.returncode
+
+    assert ended("time.sleep(0.2)") == 0
     assert not seconds.exists()
     monkeypatch.setenv("DVC_STAGE", "dvc.yaml:thing@one")
-    assert stage("time.sleep(0.2)").wait() == 0
+    assert ended("time.sleep(0.2)") == 0
     assert 0.2 <= json.loads((seconds / "thing@one.json").read_text())["seconds"] < 60
     monkeypatch.setenv("DVC_STAGE", "thing@two")
-    assert stage("sys.exit(1)").wait() == 1
+    assert ended("sys.exit(1)") == 1
     assert [path.name for path in seconds.iterdir()] == ["thing@one.json"]

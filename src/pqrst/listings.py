@@ -165,7 +165,7 @@ def _stages(found: Any) -> list[str]:
     for one in found.stages:
         kind = one.name.partition("@")[0]
         groups.setdefault(one.name if len(found.stages) <= MOST_STAGES else kind, []).append(one)
-    width = max(map(len, groups))
+    width = max(map(len, (*groups, "together")))
     lines = [f"{name:{width}}  {_took(stages)}" for name, stages in groups.items()]
     lines.append(f"{'together':{width}}  {_took(found.stages)}; stages that stand behind these may run too")
     if found.whole_demo:
