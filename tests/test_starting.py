@@ -76,7 +76,7 @@ def test_help_of_a_stage_loads_nothing_slow(stage):
         ["predict", "--help"],
         ["serve", "--help"],
         ["doctor", "--help"],
-        ["completion", "bash"],
+        ["completion", "--help"],
     ],
 )
 def test_help_of_the_command_line_loads_nothing_slow(command):
