@@ -5,8 +5,9 @@ import hashlib
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from pqrst import console, disk, processes  # noqa: E402
 from pqrst.errors import PqrstError  # noqa: E402
+from pqrst.files import write_json  # noqa: E402
 
 EXPERIMENTS = Path(".dvc") / "tmp" / "exps"
 
@@ -43,10 +45,11 @@ def run(main: Callable[..., None]) -> None:
     if "DVC_STAGE" in os.environ:
         processes.die_with_parent()  # else a killed `dvc repro` leaves its stage at work, under the outputs of the next one
     given = vars(parser.parse_args())
-    out = given["out" if "out" in given else "markdown"]
+    out, began = given["out" if "out" in given else "markdown"], time.monotonic()
     try:
         with _alone(out):
             main(**given)
+            _note(time.monotonic() - began)
     except PqrstError as error:
         _refuse(str(error))
     except OSError as error:
@@ -61,6 +64,14 @@ def _alone(out: Path) -> AbstractContextManager[None]:
     room.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]
     return processes.alone(room / f"{name}.lock", f"another process writes {out}")
+
+
+def _note(seconds: float) -> None:
+    """Keep what a stage of DVC's took, for `pqrst doctor`; that it cannot be kept fails no stage."""
+    name = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+    if name:
+        with suppress(OSError):
+            write_json(scratch() / "stages" / "seconds" / f"{name}.json", {"seconds": round(seconds, 2)})
 
 
 def _refuse(line: str) -> NoReturn:

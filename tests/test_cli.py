@@ -1,8 +1,11 @@
 """The command line."""
 
+import argparse
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,6 +49,36 @@ def test_a_run_is_recorded_with_each_of_its_values(tmp_path, capsys, run, values
     expected = [tmp_path / "metrics/paper" / run / value / "17.json" for value in values]
     assert sorted((tmp_path / "metrics").rglob("*.json")) == expected
     assert capsys.readouterr().err.splitlines() == [f"recorded {file}" for file in expected]
+
+
+def commands():
+    """Give the parser of each command by its name."""
+    (found,) = (action for action in cli.parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return found.choices
+
+
+@pytest.mark.parametrize("name", commands())
+def test_help_says_what_a_command_does_how_it_is_called_and_how_it_ends(name, capsys):
+    """Give a sentence, examples that the command line takes, and what each exit status means."""
+    command = commands()[name]
+    assert re.fullmatch(r"[A-Z][^.]*\.", command.description)
+    examples = re.findall(rf"^  pqrst ({name}.*)$", command.epilog, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert cli.parser().parse_args(shlex.split(example.partition(" > ")[0])).command
+    assert re.findall(r"^  (\d)  \w", command.epilog, re.MULTILINE) == ["0", "1", "2"]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([name, "--help"])
+    assert "exit status:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_argument_has_help(name):
+    """Say of each what it is, and of the commands themselves in the list."""
+    assert [action.dest for action in commands()[name]._actions if not action.help] == []
+    told = cli.parser().format_help()
+    assert name in told
+    assert "exit status of every command" in told
 
 
 def test_no_command_is_a_usage_error():

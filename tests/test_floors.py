@@ -17,15 +17,15 @@ COMPONENTS, STAGE = 5, 18
 FLOORS = {
     0: "disk errors pqrst",
     1: "cards console files listings parsing schemas",
-    2: "annotations arrays blocks catalog challenge convergence intervals label_scores mat5 operating processes optimizers published seals transport treatment weights",
+    2: "annotations arrays blocks catalog challenge convergence intervals label_scores mat5 operating processes optimizers published seals starters transport treatment weights",
     3: "scored parallel filters decisions downloads faults features labels reached splits scores standardisation trees workers clusters",
     4: "engines label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),
     6: "params augmentation",
     7: "loaders networks preparation resolved run_checks table_checks windows sides recordings",
     8: "charts images inference opened resolver sources evaluation figures paper ledger",
-    9: "contracts plots results segmentation training",
-    10: "predictors",
+    9: "contracts doctor plots results segmentation training",
+    10: "comparison predictors",
     11: "estimators audit examples",
     12: "artifact",
     13: "fitting scoring tables prediction explanations exported",
@@ -58,7 +58,7 @@ TORCH = {
     "examples",
 }
 ALLOWED = {  # a library -> the modules or kinds that may import it
-    "torch": TORCH | {"explanations", "export", "publish", "serve"},
+    "torch": TORCH | {"doctor", "explanations", "export", "publish", "serve"},
     "onnxruntime": {"exported"},
     "captum": {"explanations"},
     "edfio": {"recordings"},
@@ -80,7 +80,9 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     "skops": {"estimators"},
     "dvclive": {"stages/_log"},
     "fsspec": {"downloads", "transport"},
-    "yaml": {"parsing", "resolved"},
+    "packaging": {"doctor"},
+    "shtab": {"cli"},
+    "yaml": {"parsing", "resolved", "starters"},
     "tqdm": {"console"},
     "scipy": {
         "filters",

@@ -223,3 +223,23 @@ def test_resampling_by_patient_is_that_of_a_loop():
 def test_holm_by_hand(given, corrected):
     """Multiply the smallest by their number, the next by one less, never falling and never above one."""
     assert intervals.holm(given) == pytest.approx(corrected)
+
+
+def test_a_difference_has_the_interval_of_its_draws():
+    """Find 10 of 100 beats in every draw where all patients differ so, and nothing where a class is never there."""
+    first, second = people(np.full(PATIENTS, 90)), people(np.full(PATIENTS, 80))
+    found = intervals.paired(first, second, accuracy, 1)
+    assert (found.point, found.low, found.high, found.p) == pytest.approx((0.1, 0.1, 0.1, 2 / 2001))
+    nothing = intervals.paired(first, second, lambda matrices: np.full(matrices.shape[:-2], np.nan), 1)
+    assert np.isnan([nothing.point, nothing.low, nothing.high]).all()
+    assert nothing.p == 1
+
+
+def test_the_interval_of_a_difference_leaves_nought_out_where_the_test_finds_one():
+    """Agree with the p-value at the level of 5 %, on differences that are and are not there."""
+    for shift in (0, 1, 3, 6):
+        right = spread(1)
+        found = intervals.paired(
+            people(right), people(np.clip(right - shift + spread(2) // 20 - 4, 0, 100)), accuracy, 1
+        )
+        assert (found.low > 0 or found.high < 0) == (found.p < 0.05)

@@ -12,7 +12,6 @@ import yaml
 from pqrst.files import file_digest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMPONENTS = ROOT / "tests" / "recipes"
 FOLDERS, FILES = ("src", "stages", "tests", "tables"), ("params.yaml", "dvc.yaml", "pyproject.toml")
 MADE = ("resolved", "data")  # by stages
 RULES = (  # of params.yaml, and of what a contract test knows by the kind alone
@@ -34,7 +33,7 @@ class Copy:
     def __init__(self, root):
         self.root = root
         for name in FOLDERS:
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "recipes"))
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in FILES:
             shutil.copy2(ROOT / name, root / name)
         self.before = self.files()
@@ -50,9 +49,9 @@ class Copy:
         assert set(self.before) <= set(after)
         return {name for name in after if after[name] != self.before.get(name)}
 
-    def component(self, kind, name):
-        """Lay a component's file into its folder."""
-        shutil.copy2(COMPONENTS / kind / f"{name}.py", self.root / "src" / "pqrst" / kind / f"{name}.py")
+    def new(self, kind, name):
+        """Begin a component as a user does."""
+        self.run("-m", "pqrst", "new", kind, name)
 
     def edit(self, file, before, after):
         """Replace what stands in a file once."""
@@ -129,26 +128,7 @@ def trained(copy, name, lines):
 
 def test_a_dataset(copy):
     """Its reader, what is made up of it, and two entries in the settings: it is downloaded, cut and split."""
-    copy.component("datasets", "strips")
-    copy.component("made_up", "strips")
-    copy.settings(
-        databases="  strips: {}\n",
-        datasets="""  strips:
-    database: strips
-    on_bad_record: stop
-    window:
-      cut: whole
-      samples: 250
-      leads: all
-      rate: 50.0
-    splits:
-      drawn:
-        by: group
-        test_share: 0.3
-        validation: 0.3
-        seed: 42
-""",
-    )
+    copy.new("dataset", "strips")
     assert copy.touched() == {"src/pqrst/datasets/strips.py", "src/pqrst/made_up/strips.py", "params.yaml"}
     copy.resolve()
     assert copy.contracts("strips", "datasets", "made_up") > 25
@@ -160,52 +140,47 @@ def test_a_dataset(copy):
 
 def test_a_model(copy):
     """Its file, its settings, its count, and a run that a table shows."""
-    copy.component("models", "one_convolution")
-    copy.settings(models="  one_convolution:\n    # channels\n    width: 12\n")
-    trained(copy, "One convolution", "    model: one_convolution\n")
-    table = "COUNTS = {  # spec 6; (model, input, classes): trainable parameters\n"
-    copy.edit("tests/test_models.py", table, f'{table}    ("one_convolution", (1, 187), 5): 149,\n')
+    copy.new("model", "two_convolutions")
+    trained(copy, "Two convolutions", "    model: two_convolutions\n")
     assert copy.touched() == {
-        "src/pqrst/models/one_convolution.py",
+        "src/pqrst/models/two_convolutions.py",
         "params.yaml",
         "tables/newcomers.yaml",
         "tests/test_models.py",
     }
     copy.resolve()
-    assert copy.contracts("one_convolution", "models") > 15
+    assert copy.contracts("two_convolutions or has_its_count_pinned", "models") > 15
     assert yaml.safe_load((copy.root / "resolved" / "runs" / "newcomer.yaml").read_text())
 
 
 def test_a_loss(copy):
     """Its file, its settings, and a vector by hand; then it reaches every run whose task it can serve."""
-    copy.component("losses", "brier")
-    copy.settings(losses="  # squared distance of probabilities\n  brier:\n    scale: 1.0\n")
+    copy.new("loss", "polynomial")
     copy.write(
         "tests/test_losses.py",
         """
 
-def test_brier_by_hand():
-    \"\"\"Add 1/16 for the true class at p = 3/4 to 1/16 for the other.\"\"\"
-    loss = catalog.load("losses", "brier")
-    found = loss.build("single", COUNTS, loss.Params())(torch.tensor([[LN3, 0.0]]), torch.tensor([0]))
-    assert found.item() == pytest.approx(1 / 8)
+@pytest.mark.parametrize(("task", "logits", "target"), [("single", [LN3, 0.0], 0), ("multi", [LN3], [1.0])])
+def test_polynomial_by_hand(task, logits, target):
+    \"\"\"Add the 1/4 that the truth lacks at p = 3/4 to -ln 3/4, in both forms.\"\"\"
+    loss = catalog.load("losses", "polynomial")
+    found = loss.build(task, COUNTS, loss.Params())(torch.tensor([logits]), torch.tensor([target]))
+    assert found.item() == pytest.approx(0.2876821 + 1 / 4)
 """,
     )
-    assert copy.touched() == {"src/pqrst/losses/brier.py", "params.yaml", "tests/test_losses.py"}
-    assert copy.contracts("brier", "losses") > 12
-    copy.edit("params.yaml", "\nloss: auto\n", "\nloss: brier\n")  # as -S loss=brier does
+    assert copy.touched() == {"src/pqrst/losses/polynomial.py", "params.yaml", "tests/test_losses.py"}
+    assert copy.contracts("polynomial", "losses") > 12
+    copy.edit("src/pqrst/losses/polynomial.py", 'TASKS = ("single", "multi")', 'TASKS = ("single",)')
+    copy.edit("params.yaml", "\nloss: auto\n", "\nloss: polynomial\n")  # as -S loss=polynomial does
     copy.resolve()
-    assert "brier" in (copy.root / "resolved" / "runs" / "simple_cnn.yaml").read_text()
-    assert "brier" not in (copy.root / "resolved" / "runs" / "ribeiro.yaml").read_text()  # several labels a row
+    assert "polynomial" in (copy.root / "resolved" / "runs" / "simple_cnn.yaml").read_text()
+    assert "polynomial" not in (copy.root / "resolved" / "runs" / "ribeiro.yaml").read_text()  # several labels a row
 
 
 def test_an_encoding(copy):
     """Its file, its settings, pixels by hand, and a drawing that a run names."""
-    copy.component("encodings", "products")
-    copy.settings(
-        encodings="  # each time by each other\n  products:\n    start: 0\n    length: 0\n    size: 64\n",
-        drawings="  beat_products:\n    encoding: products\n",
-    )
+    copy.new("encoding", "products")
+    copy.settings(drawings="  beat_products:\n    encoding: products\n")
     trained(copy, "Products", "    model: picture_cnn\n    drawing: beat_products\n")
     copy.write(
         "tests/test_products.py",

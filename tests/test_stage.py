@@ -1,6 +1,7 @@
 """The door of the stages: what the machine refuses is one line, and two stages never write one output at once."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -122,3 +123,22 @@ def wait_for(reached):
     deadline = time.monotonic() + 60
     while not reached() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def test_what_a_stage_of_dvcs_took_is_kept(stage, tmp_path, monkeypatch):
+    """Note its seconds under its name for `pqrst doctor`; nothing of one that failed, or that DVC did not start."""
+    seconds = tmp_path / "data/scratch/stages/seconds"
+
+    def ended(body):
+        process = stage(body)
+        process.communicate()
+        return process.returncode
+
+    assert ended("time.sleep(0.2)") == 0
+    assert not seconds.exists()
+    monkeypatch.setenv("DVC_STAGE", "dvc.yaml:thing@one")
+    assert ended("time.sleep(0.2)") == 0
+    assert 0.2 <= json.loads((seconds / "thing@one.json").read_text())["seconds"] < 60
+    monkeypatch.setenv("DVC_STAGE", "thing@two")
+    assert ended("sys.exit(1)") == 1
+    assert [path.name for path in seconds.iterdir()] == ["thing@one.json"]

@@ -25,6 +25,7 @@ SLOW = {
     "tqdm",
     "dask",
     "distributed",
+    "shtab",
 }
 SLOW |= {"numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
 READING = {"numpy", "yaml"}
@@ -70,7 +71,17 @@ def test_help_of_a_stage_loads_nothing_slow(stage):
     assert after(f"stages/{stage}.py", "--help") == set()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["predict", "--help"], ["serve", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["--version"],
+        ["predict", "--help"],
+        ["serve", "--help"],
+        ["doctor", "--help"],
+        ["completion", "--help"],
+    ],
+)
 def test_help_of_the_command_line_loads_nothing_slow(command):
     """Say what there is without numpy, which takes six times as long as Python itself."""
     code = f"import runpy; sys.argv = ['pqrst', *{command}]\ntry: runpy.run_module('pqrst', run_name='__main__')"

@@ -5,12 +5,23 @@ with replacement as wholes, since beats of one patient resemble each other; seed
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 REPLICATES = 2000
 LEVEL = 0.95
 Score = Callable[[np.ndarray], np.ndarray]  # of stacked confusion matrices
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one run scores more than another on the same rows, its 95 % interval, and the two-sided p-value."""
+
+    point: float
+    low: float
+    high: float
+    p: float
 
 
 def by_patient(counts: np.ndarray, score: Score, seed: int) -> tuple[float, float]:
@@ -30,12 +41,21 @@ def by_beat(counts: np.ndarray, score: Score, seed: int) -> tuple[float, float]:
 
 
 def p_value(first: np.ndarray, second: np.ndarray, score: Score, seed: int) -> float:
-    """Test whether two runs differ: two-sided, the same patients drawn for both, each run's seeds drawn by themselves."""
+    """Test whether two runs differ, two-sided."""
+    return paired(first, second, score, seed).p
+
+
+def paired(first: np.ndarray, second: np.ndarray, score: Score, seed: int) -> Difference:
+    """Hold a run against another: the same patients drawn for both, each run's seeds drawn by themselves."""
     one = _replicates(first, score, np.random.default_rng(seed), np.random.default_rng(seed + 1))
     other = _replicates(second, score, np.random.default_rng(seed), np.random.default_rng(seed + 2))
-    difference = one - other
-    below, above = (~(difference > 0)).sum(), (~(difference < 0)).sum()  # nan, of a class not there, speaks for neither
-    return float(min(1.0, 2 * (min(below, above) + 1) / (len(difference) + 1)))
+    drawn = one - other
+    below, above = (~(drawn > 0)).sum(), (~(drawn < 0)).sum()  # nan, of a class not there, speaks for neither
+    p = float(min(1.0, 2 * (min(below, above) + 1) / (len(drawn) + 1)))
+    point = float(score(first.sum(axis=1)).mean() - score(second.sum(axis=1)).mean())
+    known = drawn[~np.isnan(drawn)]
+    low, high = _percentiles(known) if len(known) else (float("nan"), float("nan"))
+    return Difference(point, low, high, p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -124,19 +124,20 @@ def _p_value_of_labels(shown: Shown, base: Shown, column: str, folder: Path) -> 
 
 def _p_value(shown: Shown, base: Shown, column: str) -> float | None:
     (ours, score), (theirs, _) = shown.of("recorded", column), base.of("recorded", column)
-    one, other = _counts(ours), _counts(theirs)
-    if one is None or other is None or one.shape[1:] != other.shape[1:] or _people(ours) != _people(theirs):
+    one, other = counts(ours), counts(theirs)
+    if one is None or other is None or one.shape[1:] != other.shape[1:] or people(ours) != people(theirs):
         return None
     return intervals.p_value(
         one, other, partial(scores.from_matrix, score, classes=theirs[0]["classes"]), BOOTSTRAP_SEED
     )
 
 
-def _people(results: Results) -> list[str]:
+def people(results: Results) -> list[str]:
+    """Name the patients, in the order of their matrices."""
     return sorted(results[0]["by_patient"])
 
 
-def _counts(results: Results) -> np.ndarray | None:
+def counts(results: Results) -> np.ndarray | None:
     """Stack the confusion matrices of every seed and patient, (seeds, patients, classes, classes)."""
     if not results or any(not result.get("by_patient") for result in results):
         return None
@@ -168,11 +169,11 @@ def interval(drawn: Drawn, results: Results, score: str) -> tuple[float, float] 
     if results and drawn == "patient" and results[0].get("intervals", {}).get(score):
         found = results[0]["intervals"][score]
         return found["low"], found["high"]
-    counts = _counts(results)
-    if counts is None or not scores.of_matrix(score):
+    matrices = counts(results)
+    if matrices is None or not scores.of_matrix(score):
         return None
     of = partial(scores.from_matrix, score, classes=results[0]["classes"])
-    low, high = INTERVALS[drawn](counts, of, BOOTSTRAP_SEED)
+    low, high = INTERVALS[drawn](matrices, of, BOOTSTRAP_SEED)
     return (low, high) if np.isfinite(low) else None  # nan of a class that is not there
 
 
