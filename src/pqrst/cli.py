@@ -1,4 +1,4 @@
-"""The command line: `pqrst record`, `predict`, `explain`, `export`, `serve`."""
+"""The command line: `pqrst record`, `search`, `predict`, `explain`, `export`, `serve`."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pqrst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_record, _add_predict, _add_explain, _add_export, _add_serve):
+    for add in (_add_record, _add_search, _add_predict, _add_explain, _add_export, _add_serve):
         add(commands)
     return parser
 
@@ -54,6 +54,51 @@ def _record(given: argparse.Namespace) -> None:
     scores = given.root / "data" / "scores" / settings.family / given.run
     for file in ledger.record(scores, given.run, given.root / "metrics" / "paper"):
         console.log.info("recorded %s", file)
+
+
+def _add_search(commands: Any) -> None:
+    search = commands.add_parser(
+        "search", help="search settings of a run by its validation rows; trials are DVC experiments"
+    )
+    search.add_argument("run", help="a run of params.yaml")
+    search.add_argument("-S", "--set", action="append", default=[], metavar="KEY=RANGE", dest="space",
+                        help="as `dvc exp run -S`: one value for all trials, interval(a,b), int(interval(a,b)), "
+                        "tag(log,interval(a,b)), range(a,b,step) or choice(a,b,c)")  # fmt: skip
+    search.add_argument(
+        "--space", type=Path, metavar="FILE", dest="file", help="a YAML file of such settings, KEY: RANGE"
+    )
+    search.add_argument("--trials", type=int, default=20, help="in all, with those that the study holds (default: 20)")
+    search.add_argument(
+        "--by",
+        default="f1_macro",
+        help="the validation figure: f1_macro (default), accuracy, loss, or the run's own train.select",
+    )
+    search.add_argument("--pruner", choices=("median", "hyperband", "none"), default="median")
+    search.add_argument("--wait", type=int, default=1, help="epochs before any trial is pruned (default: 1)")
+    search.add_argument("--seed", type=int, default=17, help="of what is proposed (default: 17)")
+    search.add_argument(
+        "--study", default="", help="its name (default: that of the run); the same name goes on with it"
+    )
+    search.add_argument("--jobs", type=int, default=1, help="processes that share the study (default: 1)")
+    search.add_argument("--list", action="store_true", help="run nothing, show every trial of the study")
+    search.add_argument("--root", type=Path, default=Path(), help="the checkout (default: this folder)")
+    search.set_defaults(command=_search)
+
+
+def _search(given: argparse.Namespace) -> int:
+    """Search in this process, or in several that share the study."""
+    from pqrst import search, spaces  # noqa: PLC0415 (dvc costs half a second, and --help needs none)
+
+    space = [*(spaces.read(given.file) if given.file else []), *given.space]
+    wanted = search.Wanted(
+        given.run, tuple(space), given.by, given.trials, given.study, given.seed, given.pruner, given.wait
+    )
+    if not given.list:
+        search.begin(given.root, wanted)
+        search.share(given.root, wanted, given.jobs)
+    for line in search.tell(given.root, wanted, given.list):
+        console.log.info("%s", line)
+    return 0
 
 
 def _add_predict(commands: Any) -> None:
