@@ -173,7 +173,12 @@ def _asked(study: "optuna.Study", wanted: Wanted, searched: spaces.Space, copy: 
 
 
 def _counts(one: "FrozenTrial") -> bool:
-    return one.state != TrialState.WAITING and not one.user_attrs.get("killed")
+    return one.state != TrialState.WAITING and not _killed(one)
+
+
+def _killed(one: "FrozenTrial") -> bool:
+    """Say whether a trial failed without a reason: its process died."""
+    return bool(one.state == TrialState.FAIL) and "reason" not in one.user_attrs
 
 
 def _tell_killed(study: "optuna.Study", root: Path, wanted: Wanted) -> None:
@@ -182,8 +187,9 @@ def _tell_killed(study: "optuna.Study", root: Path, wanted: Wanted) -> None:
         if trials.alive(root, one.user_attrs.get("process", "")):
             continue
         trials.forget(root, _name(wanted, one.number))
-        study._storage.set_trial_user_attr(one._trial_id, "killed", True)  # noqa: SLF001 (a trial of a dead process has no handle)
         study.tell(one.number, state=TrialState.FAIL)
+        if "reason" in one.user_attrs:  # it had ended, and only its end was not told
+            continue
         study.enqueue_trial(one.params, user_attrs={"repeats": one.number})
         log.info("trial %s was cut off; its settings are tried again", one.number)
 
@@ -271,7 +277,7 @@ def line(one: "FrozenTrial", by: str) -> str:
         end = f"validation {by} {one.value:.4f} at epoch {told['epoch']:g} of {told['epochs']}, experiment {told['experiment']}"
     elif one.state == TrialState.COMPLETE:
         end = f"validation {by} {one.value:.4f}: {told['reason']}"
-    elif told.get("killed"):
+    elif _killed(one):
         end = "cut off, and run again"
     else:
         end = f"{one.state.name.lower()}{f': {reason}' if (reason := told.get('reason')) else ''}"

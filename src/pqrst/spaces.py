@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -114,6 +114,9 @@ def check(root: Path, run: str, searched: Space, by: str) -> int:
             raise SettingsError(
                 f"{root.absolute()} holds no params.yaml; run this in a checkout of pqrst, or give --root"
             )
+        given = parsing.read(root / "params.yaml", "params.yaml")
+        for text in searched.overrides(first):
+            _check_key(_override(text), given)
         shutil.copytree(root / "tables", folder / "tables")
         base = _resolved(root, folder, run, searched.overrides(first))
         _check_run(base, run, by)
@@ -148,9 +151,6 @@ class _Resolved:
 def _resolved(root: Path, folder: Path, run: str, overrides: list[str]) -> _Resolved:
     file = folder / "params.yaml"
     shutil.copyfile(root / "params.yaml", file)
-    given = parsing.read(file, "params.yaml")
-    for text in overrides:
-        _check_key(_override(text), given)
     try:
         apply_overrides(file, overrides)
     except DvcException as error:
@@ -158,7 +158,8 @@ def _resolved(root: Path, folder: Path, run: str, overrides: list[str]) -> _Reso
         raise SettingsError(f"{', '.join(overrides)}: {why}") from None
     settings = params.load(file)
     known(run, settings.runs, "RUN")
-    found, one = resolver.resolved_files(settings), settings.runs[run]
+    one = settings.runs[run]
+    found = resolver.resolved_files(replace(settings, runs={run: one}, tables={}))  # the others cost a second
     database, image = settings.datasets[one.dataset].database, one.input.partition("/")[2]
     names = (f"runs/{run}", f"segment/{one.dataset}", f"split/{one.dataset}", f"download/{database}", f"encode/{image}")
     files = {name: found[f"{name}.yaml"] for name in names if f"{name}.yaml" in found}
