@@ -24,7 +24,7 @@ SLOW = {
     "skops",
     "tqdm",
 }
-SLOW |= {"numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
+SLOW |= {"optuna", "hydra", "numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
 READING = {"numpy", "yaml"}
 WORKING = {  # stage -> of the slow libraries, those that its imports load
     "resolve": READING | {"pandas"},
@@ -67,7 +67,7 @@ def test_help_of_a_stage_loads_nothing_slow(stage):
     assert after(f"stages/{stage}.py", "--help") == set()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["predict", "--help"], ["serve", "--help"]])
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["predict", "--help"], ["serve", "--help"], ["search", "--help"]])
 def test_help_of_the_command_line_loads_nothing_slow(command):
     """Say what there is without numpy, which takes six times as long as Python itself."""
     code = f"import runpy; sys.argv = ['pqrst', *{command}]\ntry: runpy.run_module('pqrst', run_name='__main__')"
