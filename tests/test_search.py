@@ -302,7 +302,8 @@ pathlib.Path("ended").touch()
 
 
 @pytest.mark.parametrize(
-    ("end", "expected"), [(99, trials.Ended(epochs=2, pruned=True)), (1, trials.Ended(reason="train: the disk is full"))]
+    ("end", "expected"),
+    [(99, trials.Ended(epochs=2, pruned=True)), (1, trials.Ended(reason="train: the disk is full"))],
 )
 def test_a_training_is_watched_and_stopped(tmp_path, monkeypatch, end, expected):
     """End `dvc repro` at the epoch at which the watch says so, and find the stage's own line where it fails."""

@@ -67,7 +67,9 @@ def test_help_of_a_stage_loads_nothing_slow(stage):
     assert after(f"stages/{stage}.py", "--help") == set()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["predict", "--help"], ["serve", "--help"], ["search", "--help"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["--version"], ["predict", "--help"], ["serve", "--help"], ["search", "--help"]]
+)
 def test_help_of_the_command_line_loads_nothing_slow(command):
     """Say what there is without numpy, which takes six times as long as Python itself."""
     code = f"import runpy; sys.argv = ['pqrst', *{command}]\ntry: runpy.run_module('pqrst', run_name='__main__')"
