@@ -1,5 +1,6 @@
 """The pipeline as a user runs it: real `dvc` commands in a copy of this checkout, cut down to two small runs."""
 
+import csv
 import json
 import os
 import re
@@ -319,3 +320,24 @@ def stop_workers(folder):
                 os.kill(number, signal.SIGTERM)
             except (ProcessLookupError, PermissionError):
                 continue
+
+
+def test_a_search_makes_experiments_one_of_which_is_applied(clean):
+    """Search two settings: each trial stands in `dvc exp show`, untested; the best is applied, tested, and all is done."""
+    space = "-S train.epochs=2 -S 'train.lr=tag(log,interval(1e-4,1e-2))' -S models.simple_cnn.kernel=3,5"
+    said = call(f"PYTHONPATH=src python -m pqrst search simple_cnn {space} --trials 2", clean)
+    best = re.search(r"`dvc exp apply (simple_cnn-000[01])`", said)[1]
+    shown = list(csv.DictReader(call("dvc exp show --csv --no-pager", clean).splitlines()))
+    found = {row["Experiment"]: row for row in shown if row["Experiment"].startswith("simple_cnn-")}
+    assert sorted(found) == ["simple_cnn-0000", "simple_cnn-0001"]
+    for row in found.values():
+        assert 1e-4 <= float(row["train.lr"]) <= 1e-2
+        assert 0 <= float(row["validation_f1_macro"]) <= 1
+        assert row["scope"] == "simple_cnn"
+        assert row["metrics/test/simple_cnn.json:accuracy"] in {"", "!"}
+    call(f"dvc exp apply {best}", clean)
+    assert ran(call("dvc repro evaluate@simple_cnn", clean)) == {"evaluate@simple_cnn"}
+    assert ran(call("dvc repro", clean)) == {"tables@heartbeat"}
+    assert json.loads((clean / "metrics/search/simple_cnn.json").read_text())["epochs"] == 2
+    call("dvc exp remove --all-commits", clean)
+    shutil.rmtree(clean / "search")

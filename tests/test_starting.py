@@ -27,7 +27,7 @@ SLOW = {
     "distributed",
     "shtab",
 }
-SLOW |= {"numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
+SLOW |= {"optuna", "hydra", "numpy", "yaml", "fastapi", "pydantic", "uvicorn", "onnxruntime"}
 READING = {"numpy", "yaml"}
 WORKING = {  # stage -> of the slow libraries, those that its imports load
     "resolve": READING | {"pandas"},
@@ -80,6 +80,7 @@ def test_help_of_a_stage_loads_nothing_slow(stage):
         ["serve", "--help"],
         ["doctor", "--help"],
         ["completion", "--help"],
+        ["search", "--help"],
     ],
 )
 def test_help_of_the_command_line_loads_nothing_slow(command):
