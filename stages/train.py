@@ -9,12 +9,12 @@ import _stage
 
 def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
     """Train one run."""
-    from pqrst import ranks, training
+    from pqrst import processes, ranks, training
     from pqrst.resolved import read_run
 
     t = read_run(settings)[0].train
     work = partial(train, settings=settings, data=data, split=split, out=out, log=log)
-    if t.processes > 1 or ranks.several_nodes():
+    if t.processes > 1 or processes.several_nodes():
         ranks.launch(work, t.processes, gpus=training.device(t.device).type == "cuda")
     else:
         work(ranks.ALONE)

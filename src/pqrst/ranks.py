@@ -264,7 +264,6 @@ class Ranks(Group):
 
 def launch(work: Callable[[Group], None], count: int, *, gpus: bool) -> None:
     """Do the work in so many processes on this node, and on those that join it; `work` is a function that can be pickled."""
-    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # of the agent, which tells on many lines what is told in one here
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from torch.distributed.elastic.multiprocessing.api import SignalException  # noqa: PLC0415 (a second, for no other)
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
@@ -272,30 +271,28 @@ def launch(work: Callable[[Group], None], count: int, *, gpus: bool) -> None:
     from torch.distributed.run import config_from_args, parse_args  # noqa: PLC0415
 
     here = ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", f"--rdzv-id={uuid.uuid4()}"]
-    given = [f"--nproc-per-node={count}", *([] if several_nodes() else here), "train"]
+    given = [f"--nproc-per-node={count}", *([] if processes.several_nodes() else here), "train"]
+    logging.disable()  # the agent tells on many lines what is told in one here; the processes speak for themselves
     try:
         elastic_launch(config_from_args(parse_args(given))[0], _enter)(work, gpus)
     except ChildFailedError as error:
         raise _fault(*error.get_first_failure()) from None
     except SignalException as error:
         raise SystemExit(128 + error.sigval) from None
-
-
-def several_nodes() -> bool:
-    """Say whether torchrun's environment names more nodes than this."""
-    return os.environ.get("PET_NNODES", "1") != "1"
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _fault(rank: int, failure: Any) -> Exception:
     """Say what ended a process: its own line, a signal, or a traceback."""
-    kind, _, said = failure.message.partition(": ")
+    told = failure.error_file_data.get("message", {})
+    if not isinstance(told, dict) or "extraInfo" not in told:
+        lost = signal.Signals(-failure.exitcode).name if failure.exitcode < 0 else f"status {failure.exitcode}"
+        return DataError(f"process {rank} of this training ended by {lost}; {AGAIN}")
+    kind, _, said = told["message"].partition(": ")
     if kind in {one.__name__ for one in PqrstError.__subclasses__()}:
         return DataError(said)
-    if failure.exitcode < 0:
-        name = signal.Signals(-failure.exitcode).name
-        return DataError(f"process {rank} of this training was ended by {name}; {AGAIN}")
-    told = failure.error_file_data.get("message", {})
-    return RuntimeError(f"process {rank}: {told['extraInfo']['py_callstack'] if 'extraInfo' in told else said}")
+    return RuntimeError(f"process {rank}: {told['extraInfo']['py_callstack']}")
 
 
 def _enter(work: Callable[[Group], None], gpus: bool) -> None:
