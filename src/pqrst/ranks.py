@@ -85,8 +85,7 @@ class Stretch(Share):
 
     @contextmanager
     def as_one(self, model: nn.Module) -> Iterator[None]:
-        if any(isinstance(layer, nn.RNNBase) and not layer.batch_first for layer in model.modules()):
-            raise SettingsError("this network reads the rows of a batch one after another; set train.processes to 1")
+        _check(model)
         layers = [layer for layer in model.modules() if isinstance(layer, DROPPING)]
         for layer in layers:
             layer.forward = partial(self._dropped, layer, layer.forward)  # type: ignore[method-assign]
@@ -131,6 +130,15 @@ class Stretch(Share):
         return (self.rows, *own[1:])
 
 
+def _check(model: nn.Module) -> None:
+    """Refuse a network whose answer to some rows hangs on the others in a way that is not shared."""
+    for layer in model.modules():
+        if isinstance(layer, nn.RNNBase) and not layer.batch_first:
+            raise SettingsError("this network reads the rows of a batch one after another; set train.processes to 1")
+        if isinstance(layer, nn.MultiheadAttention) and layer.dropout:  # drawn inside torch
+            raise SettingsError("this network has dropout inside torch's own attention; set train.processes to 1")
+
+
 class AsOne(TorchFunctionMode):
     """Replace what hangs on the other rows of a batch, or is drawn, by the same of the whole batch."""
 
@@ -154,8 +162,9 @@ def _batch_norm(  # noqa: PLR0917 (torch's own arguments)
         return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
     over, by_channel = [axis for axis in range(x.ndim) if axis != 1], (1, -1, *[1] * (x.ndim - 2))
     count = share.shape(x.shape)[0] * x[:1, 0].numel()
-    middle = _Sum.apply(x.float().sum(over)) / count
-    apart = x.float() - middle.view(by_channel)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    middle = _Sum.apply(wide.sum(over)) / count
+    apart = wide - middle.view(by_channel)
     spread = _Sum.apply(apart.square().sum(over)) / count
     with torch.no_grad():
         if mean is not None and var is not None:
@@ -163,7 +172,10 @@ def _batch_norm(  # noqa: PLR0917 (torch's own arguments)
             var.lerp_(spread * count / (count - 1), momentum)
     scale = torch.rsqrt(spread + eps) * (1 if weight is None else weight)
     found = apart * scale.view(by_channel)
-    return (found if bias is None else found + bias.view(by_channel)).to(x.dtype)
+    laid = (
+        torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
+    )  # as torch's own is
+    return (found if bias is None else found + bias.view(by_channel)).to(x.dtype, memory_format=laid)
 
 
 def _randint(share: Stretch, *args: Any, **kwargs: Any) -> Tensor:
