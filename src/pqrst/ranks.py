@@ -58,7 +58,7 @@ class Share:
         """Give the mean over the batch from that over this process's rows, which gradients reach."""
         return mean
 
-    def add_up(self, parameters: Sequence[nn.Parameter]) -> None:
+    def add_up(self, model: nn.Module) -> None:
         """Bring the gradients of all processes together."""
 
 
@@ -68,8 +68,8 @@ class Repeated(Share):
 
     size: int  # processes
 
-    def add_up(self, parameters: Sequence[nn.Parameter]) -> None:
-        _add_up(parameters, self.size)
+    def add_up(self, model: nn.Module) -> None:
+        _add_up(model, self.size)
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Stretch(Share):
         part = mean * ((self.own.stop - self.own.start) / self.rows)
         return part + (_reduce(part.detach().clone()) - part.detach())
 
-    def add_up(self, parameters: Sequence[nn.Parameter]) -> None:
-        _add_up(parameters, 1)
+    def add_up(self, model: nn.Module) -> None:
+        _add_up(model, 1)
 
     def like(self, x: Tensor) -> Tensor:
         """Make ones in the shape of the whole batch, laid out in memory as these rows are."""
@@ -214,17 +214,24 @@ class _Sum(torch.autograd.Function):
 
 def _reduce(x: Tensor) -> Tensor:
     """Add up in place over all processes; the sum is the same to the bit in each."""
-    try:
+    with _together():
         torch.distributed.all_reduce(x)
-    except RuntimeError as error:
-        time.sleep(GRACE_SECONDS)
-        raise DataError(f"a process of this training was lost ({str(error).splitlines()[0]}); {AGAIN}") from None
     return x
 
 
-def _add_up(parameters: Sequence[nn.Parameter], times: int) -> None:
+@contextmanager
+def _together() -> Iterator[None]:
+    """Say in one line that another process is gone, after the agent has seen which."""
+    try:
+        yield
+    except RuntimeError as error:
+        time.sleep(GRACE_SECONDS)
+        raise DataError(f"a process of this training was lost ({str(error).splitlines()[0]}); {AGAIN}") from None
+
+
+def _add_up(model: nn.Module, times: int) -> None:
     """Replace each gradient by the sum over all processes, in one message."""
-    gradients = [one.grad for one in parameters if one.grad is not None]
+    gradients = [one.grad for one in model.parameters() if one.grad is not None]
     if not gradients:
         return
     total = _reduce(torch.cat([one.reshape(-1) for one in gradients])) / times
@@ -267,7 +274,8 @@ class Ranks(Group):
                 box[1] = error
             except Exception as error:  # noqa: BLE001 (every process is to fail of the same, whatever it is)
                 box[1] = RuntimeError(str(error))
-        torch.distributed.broadcast_object_list(box)
+        with _together():
+            torch.distributed.broadcast_object_list(box)
         if box[1] is not None:
             raise box[1]
         found: Told = box[0]

@@ -196,7 +196,7 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
             value = learner.loss(share.whole(out.float()), y, data.weight(y)) + share.penalty(penalty)
             learner.optimizer.zero_grad(set_to_none=True)
             value.backward()
-            share.add_up(list(learner.model.parameters()))
+            share.add_up(learner.model)
             _clip(learner)
             learner.optimizer.step()
             _move(learner)
