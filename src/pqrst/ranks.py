@@ -175,7 +175,7 @@ def _batch_norm(  # noqa: PLR0917 (torch's own arguments)
     laid = (
         torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
     )  # as torch's own is
-    return (found if bias is None else found + bias.view(by_channel)).to(x.dtype, memory_format=laid)
+    return (found if bias is None else found + bias.view(by_channel)).to(x.dtype).contiguous(memory_format=laid)
 
 
 def _randint(share: Stretch, *args: Any, **kwargs: Any) -> Tensor:
