@@ -107,10 +107,11 @@ def scrambled(opened, side):
         {"part": "x"},
         {"train": replace(TRAIN, thresholds="f1")},
         {"train": replace(TRAIN, resident_gb=0.5)},
+        {"train": replace(TRAIN, processes=2)},
     ],
 )
 def test_names_and_seeds_are_no_part_of_the_digest(other):
-    """Share checkpoints between runs that differ in names, seeds, where rows lie, or what is fitted afterwards."""
+    """Share checkpoints between runs that differ in names, seeds, where rows lie, who shares a batch, or what is fitted afterwards."""
     assert fitting.settings_digest(replace(RUN, **other)) == fitting.settings_digest(RUN)
 
 

@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,15 +22,16 @@ from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
 from pqrst.opened import Opened
 from pqrst.parsing import parse
+from pqrst.ranks import ALONE, Group
 from pqrst.resolved import RunSettings
 from pqrst.standardisation import Kind, Standardisation, fit_standardisation
 from pqrst.treatment import beside
 from pqrst.workers import side_by_side
 
 # Settings that decide no training: names, among them that of a file whose content is named among the code; and how many
-# seeds there are, where rows lie, and what is fitted once they are learned.
+# seeds there are, where rows lie, how many processes share a batch, and what is fitted once they are learned.
 NAMES = ("seeds", "run", "value", "system", "family", "split", "part", "weights", "train")
-AFTERWARDS = ("seeds", "thresholds", "resident_gb")
+AFTERWARDS = ("seeds", "thresholds", "resident_gb", "processes")
 Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch
 
 
@@ -97,37 +99,50 @@ def _unusual(settings: Any, without: Collection[str]) -> dict[str, Any]:
 
 
 def train(
-    variants: Sequence[RunSettings], parts: Mapping[str, Opened], places: Places, logger: Logger, workers: int = 1
-) -> None:
-    """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch."""
+    variants: Sequence[RunSettings], parts: Mapping[str, Opened], places: Places, logger: Logger, workers: int = 1,
+    *, group: Group = ALONE,
+) -> None:  # fmt: skip
+    """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch.
+
+    The processes of a group train one network after another together.
+    """
     training.prepare_process(variants[0].train.threads)
     jobs = [
-        partial(_train_one, (s, place), seed, parts[s.part], places, logger)
+        partial(_train_one, (s, place), seed, parts[s.part], places, logger, group=group)
         for place, s in enumerate(variants)
         for seed in s.seeds
     ]
     side_by_side(jobs, workers if training.device(variants[0].train.device).type == "cpu" else 1)
 
 
-def _train_one(which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger) -> None:
+def _train_one(
+    which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger, *, group: Group
+) -> None:
     s, place = which
     where, rows = training.device(s.train.device), opened.sides.rows("train")
     seen = loaders.parts(opened.bundle.x, rows, opened.bundle.meta.steps)
-    standardisation = fit_standardisation(s.train.standardise, seen)
+    standardisation = group.told(lambda: fit_standardisation(s.train.standardise, seen))
     run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s), place)
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
     if s.kind == "classifiers":
-        _fit_estimator(run, seed, places, logger)
+        if not group.rank:
+            _fit_estimator(run, seed, places, logger)
         return
     log.info("run %s, %s: %s train rows, %s epochs at most, on %s", s.run, member, len(rows), s.train.epochs, where)
-    with logger(member) as on_epoch:
+    with nullcontext(_say_nothing) if group.rank else logger(member) as on_epoch:
         data = _data(run, where, seed)
-        fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch)
+        fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch, group=group)
+    if group.rank:
+        return
     learned = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
     calibration, thresholds = _decisions(run, fitted, data)
     contract = replace(learned, calibration=calibration, thresholds=thresholds)
     artifact.save(places.out / member, contract, artifact.of_network(fitted.weights), fitted.history)
+
+
+def _say_nothing(_row: training.Row) -> None:
+    """Leave what there is to say after an epoch to the first process."""
 
 
 def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> tuple[Calibration, tuple[float, ...]]:
@@ -230,6 +245,12 @@ def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inpu
     return (loaders.resident(run.side.values, rows, run.side.standardisation, where),) if run.side.columns else ()
 
 
+def _told(s: RunSettings) -> dict[str, Any]:
+    """Tell how a network was trained; of how many processes, where there were several."""
+    told = {"loss": s.loss, **s.loss_settings, **asdict(s.train)}
+    return told if s.train.processes > 1 else {key: value for key, value in told.items() if key != "processes"}
+
+
 def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> Contract:
     s, meta = run.settings, run.opened.bundle.meta
     last = {"single": "softmax gives probabilities", "multi": "a sigmoid gives each label's probability"}[s.task]
@@ -241,7 +262,7 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         leak=run.opened.sides.leak, best_epoch=best_epoch, part=s.part, crop=training.crop_of(s.train),
         thresholds_by="" if s.task == "single" else s.train.thresholds,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
-        train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
+        train=_told(s) if s.kind == "models" else {}, epochs=epochs,
         frontend=s.frontend, frontend_settings=s.frontend_settings, encoding=s.encoding,
         encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""), place=run.place,
         fitted=run.fitted,

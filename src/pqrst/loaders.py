@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -72,6 +72,10 @@ class Streamed:
         """Read rows by their numbers among these, float32 (part, *row shape)."""
         chosen = self.rows[part.cpu().numpy()]
         return standardise(read(self.x, chosen, self.steps, self.device), self.standardisation)
+
+    def narrow(self, dim: int, start: int, length: int) -> "Streamed":  # noqa: ARG002 (a tensor's own arguments; 0)
+        """Give a stretch of the rows, which stays on disk too."""
+        return replace(self, rows=self.rows[start : start + length])
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Give all rows in order, so many at a time."""

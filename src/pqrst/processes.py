@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl  # POSIX only: a lock that the system drops when its process dies
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ def alone(file: Path, told: str) -> Iterator[None]:
             log.info("%s; waiting for it", told)
             fcntl.flock(held, fcntl.LOCK_EX)
         yield
+
+
+def several_nodes() -> bool:
+    """Say whether torchrun's environment names other nodes, which write the same output together."""
+    return os.environ.get("PET_NNODES", "1") != "1"
 
 
 def die_with_parent() -> None:

@@ -1,0 +1,234 @@
+"""Several processes train one network: to the same course as one, also after a kill and in another number."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import test_training as one
+from pqrst import ranks, training
+from pqrst.errors import DataError
+from pqrst.losses import ce, ldam
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CLOSE, EPOCHS = 1e-5, 8
+KEYS = ("train_loss", "validation_loss", "lr")
+
+
+class Drawing(nn.Module):
+    """A network that draws in every way that one of ours does, but for what `coupled_cnn` has."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.drop = nn.Conv1d(1, 4, 3, bias=False), nn.Dropout(0.3)
+        self.norm, self.last = nn.BatchNorm1d(4), nn.Linear(4, one.CLASSES)
+        self.still = nn.Linear(1, 1)  # has no gradient
+
+    def forward(self, x):
+        if self.training:
+            x = x * torch.randint(2, (len(x),))[:, None, None] + 0.1 * torch.randn_like(x)
+        x = self.drop(self.norm(self.conv(x)).relu())
+        kept = torch.empty(len(x), 1, 1).bernoulli_(0.8) if self.training else 1
+        return self.last((x * kept).mean(dim=2))
+
+    def with_penalty(self, x):
+        found = self(x)
+        return found, found.square().mean()
+
+
+def steady():
+    """Build the small network with dropout and batch norm, without what rounding alone moves.
+
+    A bias before a batch norm has a gradient of zero but for rounding, which Adam makes as large as any other.
+    """
+    made = one.coupled()
+    for layer in made.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.bias.requires_grad_(requires_grad=False)
+    return made
+
+
+CROPPED = {"crop": one.CROP, "crop_step": 5, "crop_pool": "mean"}
+WEIGHTS = torch.tensor([1.0, 2.0, 5.0])
+BATCHED = ldam.build("single", (20, 12, 10), ldam.Params(counts="batch"))
+
+
+def cases():
+    """Give trainings that each hang on the whole batch in another way: rows, network, loss, settings."""
+    made = one.data()
+    return {
+        "linear": (made, one.linear, one.LOSS, {}),
+        "norm_and_dropout": (made, steady, one.LOSS, {"lr": 0.003}),
+        "weighted": (replace(made, class_weights=WEIGHTS), one.linear, one.LOSS, {"optimizer": "adam"}),
+        "sampled": (replace(made, row_weights=WEIGHTS.double()[made.train_y]), steady, one.LOSS, {"lr": 0.003}),
+        "drawn": (made, Drawing, ce.build("single", (), ce.Params(label_smoothing=0.1)), {"scheduler": "one_cycle"}),
+        "cropped": (made, lambda: one.Seen([]), BATCHED, CROPPED | {"clip_norm": 0.1, "scheduler": "plateau"}),
+        "fewer_rows_than_processes": (
+            replace(made, train_x=(made.train_x[0][:1],), train_y=made.train_y[:1],
+                    validation_x=(made.validation_x[0][:1],), validation_y=made.validation_y[:1]),
+            one.linear, one.LOSS, {},
+        ),
+    }  # fmt: skip
+
+
+def fit(folder, case, group=ranks.ALONE, heard=lambda _: None, pause=0, **changed):
+    """Train one case, in batches of nine: two shares are not alike."""
+    given, build, loss, settings = cases()[case]
+
+    def slow():
+        made = build()
+        made.register_forward_hook(lambda *_: time.sleep(pause))
+        return made
+
+    lesson = training.Lesson(slow if pause else build, loss, replace(one.PLAIN, batch_size=9, **settings | changed))
+    return training.fit(lesson, given, 5, folder / f"{case}.safetensors", heard, group=group)
+
+
+def every_case(folder, group):
+    """Train each case as one of several processes, keep what this one found, and fail in the second while the first waits."""
+    torch.set_num_threads(1)
+    for case in cases():
+        fitted = fit(folder, case, group)
+        kept = {name: value.tolist() for name, value in fitted.weights.items()}
+        (folder / f"{case}.{group.rank}.json").write_text(json.dumps([fitted.history, kept, fitted.best_epoch]))
+    if group.rank:
+        raise DataError("rows.csv: is broken; build it anew")
+    ranks._reduce(torch.ones(1))
+
+
+def slowly(folder, group):
+    """Train a case, tell who this is, and keep the history."""
+    torch.set_num_threads(1)
+    (folder / f"{group.rank}.pid").write_text(str(os.getpid()))
+    fitted = fit(
+        folder,
+        "norm_and_dropout",
+        group,
+        lambda row: (folder / f"{group.rank}.{int(row['epoch'])}.told").touch(),
+        0.05,
+        epochs=EPOCHS,
+    )
+    (folder / f"{group.rank}.json").write_text(json.dumps(fitted.history))
+
+
+WORK = {"every_case": every_case, "slowly": slowly}
+
+
+def started(folder, work, count=2):
+    """Start a group in a process of its own."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, str(folder), work, str(count)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def done(folder, work, count=2):
+    """Start a group and wait for its end; give what it said."""
+    child = started(folder, work, count)
+    said = child.communicate(timeout=300)[1]
+    return child.returncode, said
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Train each case in two processes."""
+    folder = tmp_path_factory.mktemp("two")
+    return folder, done(folder, "every_case")
+
+
+def course(history):
+    return np.array([[row[key] for key in KEYS] for row in history])
+
+
+@pytest.mark.parametrize("case", cases())
+def test_two_processes_train_as_one_does(both, tmp_path, case):
+    """Find the same losses and rates to 1e-5, the same epoch and decisions, and the same bits in both processes."""
+    alone, (folder, _) = fit(tmp_path, case), both
+    history, weights, best = json.loads((folder / f"{case}.0.json").read_text())
+    assert np.abs(course(history) - course(alone.history)).max() < CLOSE
+    assert [row["validation_accuracy"] for row in history] == [row["validation_accuracy"] for row in alone.history]
+    assert best == alone.best_epoch
+    assert json.loads((folder / f"{case}.1.json").read_text())[1] == weights
+    for name, value in alone.weights.items():
+        assert np.abs(np.array(weights[name]) - value.numpy()).max() < 1e-4
+
+
+def until_six(row):
+    """Stop a training after its sixth epoch."""
+    if row["epoch"] == 6:
+        raise KeyboardInterrupt
+
+
+def test_a_killed_process_ends_the_group_and_training_goes_on_in_any_number(tmp_path):
+    """Kill one of two after an epoch: one line, nothing half written; go on with one, then with two, as undisturbed."""
+    folder = tmp_path / "killed"
+    child = started(folder, "slowly")
+    while not (folder / "0.2.told").exists():
+        assert child.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.1)  # an epoch takes three times as long
+    os.kill(int((folder / "1.pid").read_text()), signal.SIGKILL)
+    said = child.communicate(timeout=300)[1]
+    assert child.returncode == 1
+    assert "process 1 of this training ended by SIGKILL; run again" in said
+    assert said.count("\n") == 1
+    kept = folder / "norm_and_dropout.safetensors"
+    assert 2 <= training._read(kept)[1]["state"]["epoch"] < 5  # of eight
+    assert not list(folder.glob("*.partial"))
+    with suppress(KeyboardInterrupt):
+        fit(folder, "norm_and_dropout", heard=until_six, epochs=EPOCHS)
+    assert training._read(kept)[1]["state"]["epoch"] == 6
+    assert done(folder, "slowly") == (0, "")
+    whole = fit(tmp_path / "whole", "norm_and_dropout", epochs=EPOCHS).history
+    found = json.loads((folder / "0.json").read_text())
+    assert np.abs(course(found) - course(whole)).max() < CLOSE
+
+
+def test_the_fault_of_one_process_is_told_in_one_line(both):
+    """Say what ended the one that failed, not that the other missed it."""
+    assert both[1] == (1, "rows.csv: is broken; build it anew\n")
+
+
+def test_a_process_by_itself_shares_with_nobody():
+    """Leave rows, gradients and answers as they are."""
+    share, found = ranks.ALONE.share(7), torch.ones(7, 2)
+    assert share.own == slice(0, 7)
+    assert share.whole(found) is found
+    assert ranks.ALONE.told(lambda: 3) == 3
+
+
+@pytest.mark.parametrize(("rows", "size"), [(9, 2), (7, 3), (4, 4), (64, 5)])
+def test_shares_are_stretches_that_make_the_whole(rows, size):
+    """Cut a batch into stretches that differ by a row at most, none empty."""
+    cut = [ranks.Ranks(rank, size).share(rows).own for rank in range(size)]
+    assert [row for own in cut for row in range(own.start, own.stop)] == list(range(rows))
+    lengths = [own.stop - own.start for own in cut]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 3), nn.MultiheadAttention(4, 2, dropout=0.1)])
+def test_a_network_whose_rows_cannot_be_shared_is_refused(layer):
+    """Name the setting where a share of a batch would not be computed as in the whole."""
+    share = ranks.Ranks(0, 2).share(4)
+    with pytest.raises(ranks.SettingsError, match=r"train\.processes"), share.as_one(nn.Sequential(layer)):
+        pass
+
+
+if __name__ == "__main__":
+    place, name, number = sys.argv[1:]
+    try:
+        ranks.launch(partial(WORK[name], Path(place)), int(number), gpus=False)
+    except DataError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
