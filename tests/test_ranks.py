@@ -23,7 +23,8 @@ from pqrst.losses import ce, ldam
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-CLOSE, EPOCHS = 1e-5, 8
+CLOSE, EPOCHS, KILLS = 1e-5, 8, (2, 4)  # the epochs after which a process is killed
+KILLED = "norm_and_dropout"
 KEYS = ("train_loss", "validation_loss", "lr")
 
 
@@ -83,16 +84,10 @@ def cases():
     }  # fmt: skip
 
 
-def fit(folder, case, group=ranks.ALONE, heard=lambda _: None, pause=0, **changed):
+def fit(folder, case, group=ranks.ALONE, heard=lambda _: None, build=None, **changed):
     """Train one case, in batches of nine: two shares are not alike."""
-    given, build, loss, settings = cases()[case]
-
-    def slow():
-        made = build()
-        made.register_forward_hook(lambda *_: time.sleep(pause))
-        return made
-
-    lesson = training.Lesson(slow if pause else build, loss, replace(one.PLAIN, batch_size=9, **settings | changed))
+    given, usual, loss, settings = cases()[case]
+    lesson = training.Lesson(build or usual, loss, replace(one.PLAIN, batch_size=9, **settings | changed))
     return training.fit(lesson, given, 5, folder / f"{case}.safetensors", heard, group=group)
 
 
@@ -100,51 +95,53 @@ def every_case(folder, group):
     """Train each case as one of several processes, keep what this one found, and fail in the second while the first waits."""
     torch.set_num_threads(1)
     for case in cases():
-        fitted = fit(folder, case, group)
-        kept = {name: value.tolist() for name, value in fitted.weights.items()}
-        (folder / f"{case}.{group.rank}.json").write_text(json.dumps([fitted.history, kept, fitted.best_epoch]))
+        fitted = fit(folder / "cases", case, group)
+        learned = {name: value.tolist() for name, value in fitted.weights.items()}
+        (folder / f"{case}.{group.rank}.json").write_text(json.dumps([fitted.history, learned, fitted.best_epoch]))
+    interrupted(folder, group)
     if group.rank:
         raise DataError("rows.csv: is broken; build it anew")
     ranks._reduce(torch.ones(1))
 
 
-def slowly(folder, group):
-    """Train a case, tell who this is, and keep the history."""
+def interrupted(folder, group):
+    """Train a case, tell who this is and when each epoch ends, wait amid some epochs, and keep the history."""
     torch.set_num_threads(1)
     (folder / f"{group.rank}.pid").write_text(str(os.getpid()))
-    fitted = fit(
-        folder,
-        "norm_and_dropout",
-        group,
-        lambda row: (folder / f"{group.rank}.{int(row['epoch'])}.told").touch(),
-        0.05,
-        epochs=EPOCHS,
-    )
+
+    def wait(*_):
+        while any((folder / f"0.{epoch}").exists() and not (folder / f"killed.{epoch}").exists() for epoch in KILLS):
+            time.sleep(0.02)
+
+    def waiting():
+        made = steady()
+        if not group.rank:
+            made.register_forward_hook(wait)
+        return made
+
+    def tell(row):
+        with suppress(FileExistsError), (folder / f"{group.rank}.{int(row['epoch'])}").open("x") as told:
+            told.write(str(row["seconds"]))
+
+    fitted = fit(folder, KILLED, group, tell, waiting, epochs=EPOCHS)
     (folder / f"{group.rank}.json").write_text(json.dumps(fitted.history))
 
 
-WORK = {"every_case": every_case, "slowly": slowly}
+WORK = {"every_case": every_case, "interrupted": interrupted}
 
 
-def started(folder, work, count=2):
-    """Start a group in a process of its own."""
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, __file__, str(folder), work, str(count)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def done(folder, work, count=2):
-    """Start a group and wait for its end; give what it said."""
-    child = started(folder, work, count)
-    said = child.communicate(timeout=300)[1]
-    return child.returncode, said
+def started(folder, work, **environment):
+    """Start two processes by a third."""
+    command = [sys.executable, __file__, str(folder), work]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """Train each case in two processes."""
-    folder = tmp_path_factory.mktemp("two")
-    return folder, done(folder, "every_case")
+def both(killed):
+    """Train each case in two processes, and go on with what was killed; give what they said."""
+    child = started(killed[0], "every_case")
+    said = child.communicate(timeout=300)[1]
+    return killed[0], (child.returncode, said)
 
 
 def course(history):
@@ -164,35 +161,59 @@ def test_two_processes_train_as_one_does(both, tmp_path, case):
         assert np.abs(np.array(weights[name]) - value.numpy()).max() < 1e-4
 
 
+def kill(folder, child, rank, after):
+    """Kill a process of the group amid the epoch after that one."""
+    while not (folder / f"0.{after}").exists():
+        assert child.poll() is None
+        time.sleep(0.02)
+    os.kill(int((folder / f"{rank}.pid").read_text()), signal.SIGKILL)
+    (folder / f"killed.{after}").touch()
+
+
+def kept(folder):
+    """Give the number of the last epoch that is kept."""
+    return training._read(folder / f"{KILLED}.safetensors")[1]["state"]["epoch"]
+
+
 def until_six(row):
     """Stop a training after its sixth epoch."""
     if row["epoch"] == 6:
         raise KeyboardInterrupt
 
 
-def test_a_killed_process_ends_the_group_and_training_goes_on_in_any_number(tmp_path):
-    """Kill one of two after an epoch: one line, nothing half written; go on with one, then with two, as undisturbed."""
-    folder = tmp_path / "killed"
-    child = started(folder, "slowly")
-    while not (folder / "0.2.told").exists():
-        assert child.poll() is None
-        time.sleep(0.02)
-    time.sleep(0.1)  # an epoch takes three times as long
-    os.kill(int((folder / "1.pid").read_text()), signal.SIGKILL)
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Let the agent start anew once; kill one process, then the other; go on with one process for a while."""
+    folder = tmp_path_factory.mktemp("killed")
+    child = started(folder, "interrupted", PET_MAX_RESTARTS="1")
+    for rank, after in zip((1, 0), KILLS, strict=True):
+        kill(folder, child, rank, after)
     said = child.communicate(timeout=300)[1]
-    assert child.returncode == 1
-    assert "process 1 of this training ended by SIGKILL; run again" in said
-    assert said.count("\n") == 1
-    kept = folder / "norm_and_dropout.safetensors"
-    assert 2 <= training._read(kept)[1]["state"]["epoch"] < 5  # of eight
-    assert not list(folder.glob("*.partial"))
+    left = kept(folder), [file.name for file in folder.glob("*.partial")]
     with suppress(KeyboardInterrupt):
-        fit(folder, "norm_and_dropout", heard=until_six, epochs=EPOCHS)
-    assert training._read(kept)[1]["state"]["epoch"] == 6
-    assert done(folder, "slowly") == (0, "")
-    whole = fit(tmp_path / "whole", "norm_and_dropout", epochs=EPOCHS).history
-    found = json.loads((folder / "0.json").read_text())
+        fit(folder, KILLED, heard=until_six, epochs=EPOCHS)
+    return folder, (child.returncode, said), left
+
+
+def test_a_killed_process_is_started_anew_once_and_then_ends_the_group(killed):
+    """Go on by itself after the first kill; after the second, one line, the other process ended, and the last epoch kept."""
+    folder, (status, said), (epoch, halves) = killed
+    assert status == 1
+    assert said == f"process 0 of this training ended by SIGKILL; {ranks.AGAIN}\n"
+    assert epoch == KILLS[-1]
+    assert not halves
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((folder / "1.pid").read_text()), 0)
+
+
+def test_a_training_that_was_killed_twice_ends_as_the_undisturbed_one(killed, both, tmp_path):
+    """Go on by two, by one, then by two processes, repeating no epoch that was kept, to the same course."""
+    whole = fit(tmp_path, KILLED, epochs=EPOCHS).history
+    found = json.loads((both[0] / "0.json").read_text())
+    assert [row["epoch"] for row in found] == list(range(1, EPOCHS + 1))
     assert np.abs(course(found) - course(whole)).max() < CLOSE
+    for epoch in (1, 2, 3, 4):
+        assert found[epoch - 1]["seconds"] == float((killed[0] / f"0.{epoch}").read_text())
 
 
 def test_the_fault_of_one_process_is_told_in_one_line(both):
@@ -226,9 +247,9 @@ def test_a_network_whose_rows_cannot_be_shared_is_refused(layer):
 
 
 if __name__ == "__main__":
-    place, name, number = sys.argv[1:]
+    place, name = sys.argv[1:]
     try:
-        ranks.launch(partial(WORK[name], Path(place)), int(number), gpus=False)
+        ranks.launch(partial(WORK[name], Path(place)), 2, gpus=False)
     except DataError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None

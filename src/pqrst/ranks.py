@@ -7,6 +7,7 @@ one is lost, and takes the places of several nodes from torchrun's own environme
 """
 
 import logging
+import multiprocessing
 import os
 import signal
 import time
@@ -318,7 +319,10 @@ def _fault(rank: int, failure: Any) -> Exception:
 def _enter(work: Callable[[Group], None], gpus: bool) -> None:
     """Work as one of several processes; only the first says anything."""
     rank, size, here = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    processes.die_with_parent()
+    processes.die_with_parent()  # by SIGTERM: torch's own SIGINT waits for a message that nobody sends any more
+    starter = multiprocessing.parent_process()
+    if starter is None or not starter.is_alive():  # it was killed before this process could ask for that
+        return
     console.setup(logging.CRITICAL if rank else logging.INFO)
     if gpus and here >= torch.cuda.device_count():
         raise SettingsError(f"train.processes needs a GPU each, there are {torch.cuda.device_count()}; set it to that")
