@@ -7,7 +7,7 @@ from typing import Any
 import _stage
 
 
-def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
+def main(*, settings: Path, data: str, split: Path, out: Path, log: Path) -> None:
     """Train one run."""
     from pqrst import processes, ranks, training
     from pqrst.resolved import read_run
@@ -20,7 +20,7 @@ def main(*, settings: Path, data: Path, split: Path, out: Path, log: Path) -> No
         work(ranks.ALONE)
 
 
-def train(group: Any, *, settings: Path, data: Path, split: Path, out: Path, log: Path) -> None:
+def train(group: Any, *, settings: Path, data: str, split: Path, out: Path, log: Path) -> None:
     """Train by this process, or as one of a group."""
     import _log
     from pqrst import fitting, workers
@@ -30,7 +30,7 @@ def train(group: Any, *, settings: Path, data: Path, split: Path, out: Path, log
     variants = read_run(settings)
     places = fitting.Places(out, _stage.scratch())
     room = 1 if group.size > 1 else workers.available(variants[0].train.threads)
-    parts = open_parts(data, split, [variant.part for variant in variants])
+    parts = open_parts(data, split, [variant.part for variant in variants], places.scratch, group)
     fitting.train(variants, parts, places, lambda member: _log.logged(log / member), room, group=group)
 
 

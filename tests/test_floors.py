@@ -18,7 +18,7 @@ FLOORS = {
     0: "disk errors pqrst",
     1: "cards console files listings parsing schemas",
     2: "annotations arrays catalog challenge convergence intervals label_scores operating processes optimizers published seals transport treatment weights",
-    3: "scored filters decisions downloads faults features labels reached splits scores standardisation trees workers",
+    3: "scored filters decisions downloads distant faults features labels reached splits scores standardisation trees workers",
     4: "label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),
     6: "params augmentation",
@@ -72,7 +72,7 @@ ALLOWED = {  # a library -> the modules or kinds that may import it
     "matplotlib": {"figures", "paper"},
     "skops": {"estimators"},
     "dvclive": {"stages/_log"},
-    "fsspec": {"downloads", "transport"},
+    "fsspec": {"distant", "downloads", "transport"},
     "yaml": {"parsing", "resolved"},
     "tqdm": {"console"},
     "scipy": {

@@ -17,9 +17,11 @@ import torch
 from torch import nn
 
 import test_training as one
-from pqrst import ranks, training
+from pqrst import distant, ranks, training
 from pqrst.errors import DataError
+from pqrst.loaders import Streamed
 from pqrst.losses import ce, ldam
+from pqrst.standardisation import Standardisation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,12 +63,25 @@ def steady():
     return made
 
 
+def distant_rows(folder, made):
+    """Let train rows lie at an address, where each process reads them in shards."""
+    if folder is None:  # only the names of the cases are asked for
+        return made
+    folder.mkdir(exist_ok=True)
+    if not (folder / "x.npy").exists():
+        partial_ = folder / f"{os.getpid()}.npy"
+        np.save(partial_, made.train_x[0].numpy())
+        partial_.replace(folder / "x.npy")
+    x, s = distant.rows(f"file://{folder}"), Standardisation("none")
+    return replace(made, train_x=(Streamed(x, np.arange(len(x)), s, torch.device("cpu"), shard=4),))
+
+
 CROPPED = {"crop": one.CROP, "crop_step": 5, "crop_pool": "mean"}
 WEIGHTS = torch.tensor([1.0, 2.0, 5.0])
 BATCHED = ldam.build("single", (20, 12, 10), ldam.Params(counts="batch"))
 
 
-def cases():
+def cases(folder):
     """Give trainings that each hang on the whole batch in another way: rows, network, loss, settings."""
     made = one.data()
     return {
@@ -76,6 +91,7 @@ def cases():
         "sampled": (replace(made, row_weights=WEIGHTS.double()[made.train_y]), steady, one.LOSS, {"lr": 0.003}),
         "drawn": (made, Drawing, ce.build("single", (), ce.Params(label_smoothing=0.1)), {"scheduler": "one_cycle"}),
         "cropped": (made, lambda: one.Seen([]), BATCHED, CROPPED | {"clip_norm": 0.1, "scheduler": "plateau"}),
+        "in_shards_at_an_address": (distant_rows(folder, made), steady, one.LOSS, {"lr": 0.003, "shard_rows": 4}),
         "fewer_rows_than_processes": (
             replace(made, train_x=(made.train_x[0][:1],), train_y=made.train_y[:1],
                     validation_x=(made.validation_x[0][:1],), validation_y=made.validation_y[:1]),
@@ -86,7 +102,7 @@ def cases():
 
 def fit(folder, case, group=ranks.ALONE, heard=lambda _: None, build=None, **changed):
     """Train one case, in batches of nine: two shares are not alike."""
-    given, usual, loss, settings = cases()[case]
+    given, usual, loss, settings = cases(folder)[case]
     lesson = training.Lesson(build or usual, loss, replace(one.PLAIN, batch_size=9, **settings | changed))
     return training.fit(lesson, given, 5, folder / f"{case}.safetensors", heard, group=group)
 
@@ -94,7 +110,7 @@ def fit(folder, case, group=ranks.ALONE, heard=lambda _: None, build=None, **cha
 def every_case(folder, group):
     """Train each case as one of several processes, keep what this one found, and fail in the second while the first waits."""
     torch.set_num_threads(1)
-    for case in cases():
+    for case in cases(folder):
         fitted = fit(folder / "cases", case, group)
         learned = {name: value.tolist() for name, value in fitted.weights.items()}
         (folder / f"{case}.{group.rank}.json").write_text(json.dumps([fitted.history, learned, fitted.best_epoch]))
@@ -148,7 +164,7 @@ def course(history):
     return np.array([[row[key] for key in KEYS] for row in history])
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", cases(None))
 def test_two_processes_train_as_one_does(both, tmp_path, case):
     """Find the same losses and rates to 1e-5, the same epoch and decisions, and the same bits in both processes."""
     alone, (folder, _) = fit(tmp_path, case), both

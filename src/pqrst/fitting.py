@@ -215,6 +215,8 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     labels = torch.from_numpy(bundle.y[rows].astype(np.int64))
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
+    if t.sampler_ratio and t.shard_rows > 1:
+        raise SettingsError(f"run {s.run}: sampler_ratio draws rows from anywhere; set it to 0, or shard_rows to 1")
     by_class = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
     change = {side: t.augment if t.augment_side == side else "none" for side in ("train", "validation")}
     return training.Data(
@@ -232,13 +234,13 @@ def _rows(run: Prepared, rows: np.ndarray, where: torch.device, change: str, see
     """Bring rows to the device, or leave them on disk where they would not fit."""
     bundle, room = run.opened.bundle, run.settings.train.resident_gb * 1e9
     x, steps = bundle.x, bundle.meta.steps
-    if len(rows) * math.prod(x.shape[1:]) * 4 <= room or not isinstance(x, np.memmap):
+    if len(rows) * math.prod(x.shape[1:]) * 4 <= room or type(x) is np.ndarray:
         return loaders.resident(x, rows, run.standardisation, where, steps=steps, change=change, seed=seed)
     if change != "none":
         raise SettingsError(
             f"run {run.settings.run}: augmented rows must fit into train.resident_gb ({room / 1e9:g}); raise it"
         )
-    return loaders.Streamed(x, rows, run.standardisation, where, steps)
+    return loaders.Streamed(x, rows, run.standardisation, where, steps, run.settings.train.shard_rows)
 
 
 def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:
@@ -246,9 +248,10 @@ def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inpu
 
 
 def _told(s: RunSettings) -> dict[str, Any]:
-    """Tell how a network was trained; of how many processes, where there were several."""
+    """Tell how a network was trained; of processes and shards only where there were any."""
+    unused = {name for name in ("processes", "shard_rows") if getattr(s.train, name) == 1}
     told = {"loss": s.loss, **s.loss_settings, **asdict(s.train)}
-    return told if s.train.processes > 1 else {key: value for key, value in told.items() if key != "processes"}
+    return {key: value for key, value in told.items() if key not in unused}
 
 
 def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> Contract:

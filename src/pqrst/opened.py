@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pqrst.arrays import Bundle, LabelTask, read
 from pqrst.errors import DataError
 from pqrst.files import digest
 from pqrst.labels import of_classes, of_task
+from pqrst.ranks import ALONE, Group
 from pqrst.sides import Sides
 from pqrst.sides import read as read_sides
 
@@ -38,14 +40,26 @@ class Opened:
         return np.argsort(order)[which], rows[first[order]]
 
 
-def open_parts(data: Path, split: Path, parts: Iterable[str]) -> dict[str, Opened]:
-    """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
-    bundle, rows = read(data), digest(data)
+def open_parts(
+    data: Path | str, split: Path, parts: Iterable[str], scratch: Path = Path(), group: Group = ALONE
+) -> dict[str, Opened]:
+    """Open what a run learns from for each part of its split, by name; the data are hashed once, by the first process."""
+    bundle, rows = _bundle(str(data), scratch, group)
     sides = {part: read_sides(split / part) for part in parts}
     names = leaks.of_rows(bundle.rows)
     for part, one in sides.items():
         _check(one, bundle, names, f"{split / part} divides", f"{data} holds")
     return {part: _opened(bundle, rows, one, split / part) for part, one in sides.items()}
+
+
+def _bundle(data: str, scratch: Path, group: Group) -> tuple[Bundle, str]:
+    """Open the rows that lie in a folder or at an address, and give their digest."""
+    if "://" not in data:
+        return read(Path(data)), group.told(partial(digest, Path(data)))
+    from pqrst import distant  # noqa: PLC0415 (fsspec, for those only whose rows lie elsewhere)
+
+    folder, rows = group.told(partial(distant.fetch, data, scratch / "bundles"))
+    return read(folder, distant.rows(data)), rows
 
 
 def _check(sides: Sides, bundle: Bundle, names: str, divides: str, holds: str) -> None:

@@ -4,6 +4,9 @@ The outputs of all are gathered, so that any loss sees the whole batch; each goe
 are added up. Batch norm takes mean and variance of the whole batch, and what is drawn at random is drawn for the whole batch
 and cut, so that nothing but the order of sums hangs on the number of processes. torchrun's own agent starts them, ends all when
 one is lost, and takes the places of several nodes from torchrun's own environment (PET_NNODES, PET_RDZV_ENDPOINT, ...).
+
+Not by DistributedDataParallel: it averages the gradients of losses that see the rows of one process each, where class weights,
+counts of classes, penalties and uneven batches would make another training of it.
 """
 
 import logging
@@ -286,6 +289,8 @@ class Ranks(Group):
 def launch(work: Callable[[Group], None], count: int, *, gpus: bool) -> None:
     """Do the work in so many processes on this node, and on those that join it; `work` is a function that can be pickled."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # torch 2.13 keeps one store over restarts, where new processes find the addresses of those that were lost
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     from torch.distributed.elastic.multiprocessing.api import SignalException  # noqa: PLC0415 (a second, for no other)
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
     from torch.distributed.launcher.api import elastic_launch  # noqa: PLC0415
@@ -322,7 +327,7 @@ def _enter(work: Callable[[Group], None], gpus: bool) -> None:
     processes.die_with_parent()  # by SIGTERM: torch's own SIGINT waits for a message that nobody sends any more
     starter = multiprocessing.parent_process()
     if starter is None or not starter.is_alive():  # it was killed before this process could ask for that
-        return
+        raise SystemExit(1)
     console.setup(logging.CRITICAL if rank else logging.INFO)
     if gpus and here >= torch.cuda.device_count():
         raise SettingsError(f"train.processes needs a GPU each, there are {torch.cuda.device_count()}; set it to that")

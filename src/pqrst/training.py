@@ -171,7 +171,8 @@ def _epoch(learner: Learner, data: Data, seed: int, epoch: int) -> Row:
     """
     started, lr, where = time.perf_counter(), learner.optimizer.param_groups[0]["lr"], data.train_x[0].device
     torch.manual_seed(seed * 1_000_003 + epoch)
-    order = visiting_order(len(data.train_y), data.row_weights, torch.Generator().manual_seed(seed * 1_000_033 + epoch))
+    generator, t = torch.Generator().manual_seed(seed * 1_000_033 + epoch), learner.settings
+    order = visiting_order(len(data.train_y), data.row_weights, generator, t.shard_rows, t.batch_size)
     train_loss = _train(learner, data, order.to(where))
     trained = time.perf_counter() - started
     row = {"epoch": float(epoch + 1), "lr": lr, "train_loss": train_loss, **_validate(learner, data)}
