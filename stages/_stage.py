@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,6 +60,8 @@ def run(main: Callable[..., None]) -> None:
 
 def _alone(out: Path) -> AbstractContextManager[None]:
     """Let no other process write an output meanwhile: a stage may outlive the `dvc repro` that started it."""
+    if processes.several_nodes():  # one process of all of them writes
+        return nullcontext()
     room = scratch() / "stages"
     room.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:16]

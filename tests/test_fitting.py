@@ -107,10 +107,11 @@ def scrambled(opened, side):
         {"part": "x"},
         {"train": replace(TRAIN, thresholds="f1")},
         {"train": replace(TRAIN, resident_gb=0.5)},
+        {"train": replace(TRAIN, processes=2)},
     ],
 )
 def test_names_and_seeds_are_no_part_of_the_digest(other):
-    """Share checkpoints between runs that differ in names, seeds, where rows lie, or what is fitted afterwards."""
+    """Share checkpoints between runs that differ in names, seeds, where rows lie, who shares a batch, or what is fitted afterwards."""
     assert fitting.settings_digest(replace(RUN, **other)) == fitting.settings_digest(RUN)
 
 
@@ -349,6 +350,25 @@ def test_rows_that_stay_on_disk_give_the_same_weights(tmp_path, opened, standard
     other = fit(tmp_path / "far", opened, far) / "seed-9"
     for name in (artifact.WEIGHTS, artifact.HISTORY):
         assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+@pytest.mark.parametrize("resident_gb", [0.0, 1.0])
+def test_rows_at_an_address_give_the_same_run(tmp_path, data, opened, resident_gb):
+    """Open the same digests, and write the same run to the byte, whether rows are held or asked for batch by batch."""
+    far = open_parts(f"file://{data / 'x'}", data / "split", [""], tmp_path)[""]
+    assert (far.digest, far.learned) == (opened.digest, opened.learned)
+    run = replace(ON_DISK, train=replace(ON_DISK.train, resident_gb=resident_gb))
+    one, other = (fit(tmp_path / name, rows, run) for name, rows in (("near", opened), ("far", far)))
+    assert digest(one) == digest(other)
+
+
+def test_weighted_draws_and_shards_are_refused(tmp_path, opened):
+    """Say in one line which of two settings must go."""
+    run = replace(ON_DISK, train=replace(ON_DISK.train, shard_rows=4))
+    with pytest.raises(
+        SettingsError, match=r"^run tiny: sampler_ratio draws rows from anywhere; set it to 0, or shard_rows to 1$"
+    ):
+        fit(tmp_path, opened, run)
 
 
 @pytest.mark.parametrize(("more", "kind"), [(1, torch.Tensor), (-1, Streamed)])

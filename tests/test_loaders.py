@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pqrst import arrays, loaders
+from pqrst import arrays, loaders, ranks
 from pqrst.arrays import Steps
 from pqrst.errors import DataError, SettingsError
 from pqrst.loaders import Streamed, batches, cropped, parts, resident, visiting_order
@@ -79,6 +79,44 @@ def test_rows_are_taken_out_of_a_file_as_out_of_an_array(tmp_path, dtype):
         assert (found.dtype, type(found)) == (dtype, np.ndarray)
         assert np.array_equal(found, np.asarray(x)[rows])
         assert np.array_equal(arrays.take(np.array(x), rows), found)
+
+
+@pytest.mark.parametrize("shard", [3, 4, 100])
+def test_rows_read_in_shards_are_the_same(tmp_path, shard):
+    """Give the same numbers from shards as row by row, wherever asked for, also for a stretch of the rows."""
+    x, chosen, s = on_disk(tmp_path), np.arange(1, 40, 2), Standardisation("row")
+    one, other = (Streamed(x, chosen, s, torch.device("cpu"), STEPS, size) for size in (1, shard))
+    for wanted in (torch.tensor([19, 0, 3, 19, 4]), torch.arange(20)):
+        assert torch.equal(other[wanted], one[wanted])
+    assert torch.equal(torch.cat(list(other.narrow(0, 5, 9).split(4))), one[torch.arange(5, 14)])
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_each_process_reads_the_shards_of_its_own_lanes(tmp_path, monkeypatch, processes):
+    """Visit every row once in an order that no number of processes changes, and read the process's part of the shards."""
+    x, rows, seen, reads = on_disk(tmp_path, n=1000, shape=(1, 2)), np.arange(1000), [], []
+    monkeypatch.setattr(Streamed, "_read", lambda _, chosen: reads.append(chosen) or torch.zeros(len(chosen), 1, 2))
+    order = visiting_order(1000, None, torch.Generator().manual_seed(1), 16, 32)
+    for rank in range(processes):
+        mine = Streamed(x, rows, Standardisation("none"), torch.device("cpu"), shard=16)
+        reads.clear()
+        for part in batches(order, 32):
+            own = part[ranks.Ranks(rank, processes).share(len(part)).own if processes > 1 else slice(None)]
+            mine[own]
+            seen += own.tolist()
+        assert (
+            len(reads) <= (63 + loaders.LANES) / processes + 2
+        )  # lanes begin amid a shard; the last batch is no lane's
+    assert sorted(seen) == rows.tolist()
+
+
+def test_the_order_by_shards_follows_its_seed_and_mixes():
+    """Draw another order from another seed, and neighbours far apart."""
+    one, same, other = (visiting_order(300, None, torch.Generator().manual_seed(seed), 10, 7) for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert sorted(one.tolist()) == list(range(300))
+    assert visiting_order(5, None, torch.Generator(), 10, 7).sort().values.tolist() == list(range(5))
 
 
 def test_streamed_rows_answer_as_a_tensor_does(tmp_path):

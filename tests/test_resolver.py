@@ -225,9 +225,9 @@ def test_a_pinned_run_is_passed_by(train):
     assert runs_changed(overriding(**train)) == FREE
 
 
-@pytest.mark.parametrize("train", [{"seeds": 9}, {"threads": 2}, {"device": "cuda"}])
+@pytest.mark.parametrize("train", [{"seeds": 9}, {"threads": 2}, {"device": "cuda"}, {"processes": 2}])
 def test_how_often_and_where_is_not_pinned(train):
-    """Let the number of seeds, the threads and the device reach pinned runs too."""
+    """Let the number of seeds, the threads, the device and the processes reach pinned runs too."""
     assert runs_changed(overriding(**train)) == set(SETTINGS.runs)
 
 

@@ -310,15 +310,16 @@ def read_meta(folder: Path) -> Meta:
         raise DataError(f"{error}; build it anew with `dvc repro`") from None
 
 
-def read(folder: Path) -> Bundle:
-    """Open a Bundle; x stays on disk until it is used."""
+def read(folder: Path, elsewhere: Any = None) -> Bundle:
+    """Open a Bundle; x stays on disk until it is used, or elsewhere where it lies."""
     import pandas as pd  # noqa: PLC0415 (costs a third of a second, and settings and servers need none)
 
     meta = read_meta(folder)
     # names and memberships stay text even where all of them are digits
     columns: defaultdict[str, Any] = defaultdict(lambda: str, {"start": np.int64})
     try:
-        x, y = _mapped(folder / "x.npy"), np.array(_mapped(folder / "y.npy"))
+        x = _mapped(folder / "x.npy") if elsewhere is None else elsewhere
+        y = np.array(_mapped(folder / "y.npy"))
         side = np.array(_mapped(folder / "side.npy")) if meta.side else None
         rows = pd.read_csv(folder / "rows.csv", dtype=columns, keep_default_na=False)
     except Exception as error:  # noqa: BLE001 (what numpy raises on a damaged header has no common parent)

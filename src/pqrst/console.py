@@ -38,7 +38,14 @@ def progress(total: int | None, what: str, unit: str = "it") -> Iterator[Callabl
     if sys.stderr.isatty():
         from tqdm import tqdm  # noqa: PLC0415 (costs as much as Python's own start, and only a terminal shows it)
 
-        with tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "B", leave=False) as bar:
+        with tqdm(
+            total=total,
+            desc=what,
+            unit=unit,
+            unit_scale=unit == "B",
+            leave=False,
+            disable=not log.isEnabledFor(logging.INFO),
+        ) as bar:
             yield lambda n: (bar.update(n), None)[1]
         return
     done, said = 0, time.monotonic()

@@ -7,14 +7,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
-def digest(folder: Path) -> str:
-    """Give the SHA-256 over the names and bytes of a folder's files."""
+def digest(folder: Path, elsewhere: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Give the SHA-256 over the names and bytes of a folder's files, and of those that lie elsewhere by their own digests."""
+    here = {path.relative_to(folder): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+    found = here | {Path(name): sum_ for name, sum_ in elsewhere.items()}
     total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
+    for name in sorted(found):
+        total.update(f"{name.as_posix()}\0{found[name]}\n".encode())
     return total.hexdigest()
 
 

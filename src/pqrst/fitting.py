@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,15 +22,16 @@ from pqrst.errors import SettingsError
 from pqrst.inference import Rows, logits
 from pqrst.opened import Opened
 from pqrst.parsing import parse
+from pqrst.ranks import ALONE, Group
 from pqrst.resolved import RunSettings
 from pqrst.standardisation import Kind, Standardisation, fit_standardisation
 from pqrst.treatment import beside
 from pqrst.workers import side_by_side
 
 # Settings that decide no training: names, among them that of a file whose content is named among the code; and how many
-# seeds there are, where rows lie, and what is fitted once they are learned.
+# seeds there are, where rows lie, how many processes share a batch, and what is fitted once they are learned.
 NAMES = ("seeds", "run", "value", "system", "family", "split", "part", "weights", "train")
-AFTERWARDS = ("seeds", "thresholds", "resident_gb")
+AFTERWARDS = ("seeds", "thresholds", "resident_gb", "processes")
 Logger = Callable[[str], Any]  # of a member's name; a context that gives what to call after each epoch
 
 
@@ -97,37 +99,50 @@ def _unusual(settings: Any, without: Collection[str]) -> dict[str, Any]:
 
 
 def train(
-    variants: Sequence[RunSettings], parts: Mapping[str, Opened], places: Places, logger: Logger, workers: int = 1
-) -> None:
-    """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch."""
+    variants: Sequence[RunSettings], parts: Mapping[str, Opened], places: Places, logger: Logger, workers: int = 1,
+    *, group: Group = ALONE,
+) -> None:  # fmt: skip
+    """Train every value and seed of a run, side by side on a CPU; `logger(member)` gives what to call after each epoch.
+
+    The processes of a group train one network after another together.
+    """
     training.prepare_process(variants[0].train.threads)
     jobs = [
-        partial(_train_one, (s, place), seed, parts[s.part], places, logger)
+        partial(_train_one, (s, place), seed, parts[s.part], places, logger, group=group)
         for place, s in enumerate(variants)
         for seed in s.seeds
     ]
     side_by_side(jobs, workers if training.device(variants[0].train.device).type == "cpu" else 1)
 
 
-def _train_one(which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger) -> None:
+def _train_one(
+    which: tuple[RunSettings, int], seed: int, opened: Opened, places: Places, logger: Logger, *, group: Group
+) -> None:
     s, place = which
     where, rows = training.device(s.train.device), opened.sides.rows("train")
     seen = loaders.parts(opened.bundle.x, rows, opened.bundle.meta.steps)
-    standardisation = fit_standardisation(s.train.standardise, seen)
+    standardisation = group.told(lambda: fit_standardisation(s.train.standardise, seen))
     run = Prepared(s, opened, standardisation, _beside(s, opened, rows), settings_digest(s), place)
     kept = places.scratch / "train" / f"{run.digest[:16]}-{opened.learned[:16]}" / f"{seed}.safetensors"
     member = artifact.member(seed, s.value)
     if s.kind == "classifiers":
-        _fit_estimator(run, seed, places, logger)
+        if not group.rank:
+            _fit_estimator(run, seed, places, logger)
         return
     log.info("run %s, %s: %s train rows, %s epochs at most, on %s", s.run, member, len(rows), s.train.epochs, where)
-    with logger(member) as on_epoch:
+    with nullcontext(_say_nothing) if group.rank else logger(member) as on_epoch:
         data = _data(run, where, seed)
-        fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch)
+        fitted = training.fit(_lesson(run, where), data, seed, kept, on_epoch, group=group)
+    if group.rank:
+        return
     learned = _contract(run, seed, _parameters(_build(run)), fitted.best_epoch, len(fitted.history))
     calibration, thresholds = _decisions(run, fitted, data)
     contract = replace(learned, calibration=calibration, thresholds=thresholds)
     artifact.save(places.out / member, contract, artifact.of_network(fitted.weights), fitted.history)
+
+
+def _say_nothing(_row: training.Row) -> None:
+    """Leave what there is to say after an epoch to the first process."""
 
 
 def _decisions(run: Prepared, fitted: training.Fitted, data: training.Data) -> tuple[Calibration, tuple[float, ...]]:
@@ -200,6 +215,8 @@ def _data(run: Prepared, where: torch.device, seed: int) -> training.Data:
     labels = torch.from_numpy(bundle.y[rows].astype(np.int64))
     if s.task == "multi" and (t.class_weight_alpha or t.sampler_ratio):
         raise SettingsError(f"run {s.run}: class_weight_alpha and sampler_ratio need one class a row; set both to 0")
+    if t.sampler_ratio and t.shard_rows > 1:
+        raise SettingsError(f"run {s.run}: sampler_ratio draws rows from anywhere; set it to 0, or shard_rows to 1")
     by_class = torch.tensor(loaders.class_weights(counts, t.class_weight_alpha), dtype=torch.float32, device=where)
     change = {side: t.augment if t.augment_side == side else "none" for side in ("train", "validation")}
     return training.Data(
@@ -217,17 +234,24 @@ def _rows(run: Prepared, rows: np.ndarray, where: torch.device, change: str, see
     """Bring rows to the device, or leave them on disk where they would not fit."""
     bundle, room = run.opened.bundle, run.settings.train.resident_gb * 1e9
     x, steps = bundle.x, bundle.meta.steps
-    if len(rows) * math.prod(x.shape[1:]) * 4 <= room or not isinstance(x, np.memmap):
+    if len(rows) * math.prod(x.shape[1:]) * 4 <= room or type(x) is np.ndarray:
         return loaders.resident(x, rows, run.standardisation, where, steps=steps, change=change, seed=seed)
     if change != "none":
         raise SettingsError(
             f"run {run.settings.run}: augmented rows must fit into train.resident_gb ({room / 1e9:g}); raise it"
         )
-    return loaders.Streamed(x, rows, run.standardisation, where, steps)
+    return loaders.Streamed(x, rows, run.standardisation, where, steps, run.settings.train.shard_rows)
 
 
 def _side(run: Prepared, rows: np.ndarray, where: torch.device) -> training.Inputs:
     return (loaders.resident(run.side.values, rows, run.side.standardisation, where),) if run.side.columns else ()
+
+
+def _told(s: RunSettings) -> dict[str, Any]:
+    """Tell how a network was trained; of processes and shards only where there were any."""
+    unused = {name for name in ("processes", "shard_rows") if getattr(s.train, name) == 1}
+    told = {"loss": s.loss, **s.loss_settings, **asdict(s.train)}
+    return {key: value for key, value in told.items() if key not in unused}
 
 
 def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int, epochs: int) -> Contract:
@@ -241,7 +265,7 @@ def _contract(run: Prepared, seed: int, parameters: int | None, best_epoch: int,
         leak=run.opened.sides.leak, best_epoch=best_epoch, part=s.part, crop=training.crop_of(s.train),
         thresholds_by="" if s.task == "single" else s.train.thresholds,
         provenance={**meta.provenance, "dataset": meta.dataset, "digest": run.opened.digest}, settings_digest=run.digest,
-        train={"loss": s.loss, **s.loss_settings, **asdict(s.train)} if s.kind == "models" else {}, epochs=epochs,
+        train=_told(s) if s.kind == "models" else {}, epochs=epochs,
         frontend=s.frontend, frontend_settings=s.frontend_settings, encoding=s.encoding,
         encoding_settings=s.encoding_settings, weights=s.code.get("weights", ""), place=run.place,
         fitted=run.fitted,

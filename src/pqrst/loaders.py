@@ -1,8 +1,10 @@
 """Rows of an array as tensors on the device, decoded and standardised, and the order in which an epoch visits them."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from pqrst.augmentation import augment
 from pqrst.standardisation import Standardisation, decoded, standardise
 
 CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**24  # at once: whichever is fewer
+LANES = 16  # shards that a batch takes rows from; as many processes can each read their own
 CPU = torch.device("cpu")
 
 
@@ -55,11 +58,13 @@ class Streamed:
     It answers what is asked of a tensor of rows: length, device, rows by number, and batches in order.
     """
 
-    x: np.ndarray  # memory-mapped
+    x: np.ndarray  # memory-mapped, or `Distant`
     rows: np.ndarray  # (n,) numbers of the rows in it
     standardisation: Standardisation
     device: torch.device
     steps: Steps | None = None
+    shard: int = 1  # rows, one after another among these, that are read together
+    held: OrderedDict[int, torch.Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)  # shards
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,8 +75,29 @@ class Streamed:
 
     def __getitem__(self, part: torch.Tensor) -> torch.Tensor:
         """Read rows by their numbers among these, float32 (part, *row shape)."""
-        chosen = self.rows[part.cpu().numpy()]
-        return standardise(read(self.x, chosen, self.steps, self.device), self.standardisation)
+        if self.shard == 1:
+            return self._read(self.rows[part.cpu().numpy()])
+        found = torch.empty((len(part), *self.x.shape[1:]), device=self.device)
+        which, place = part // self.shard, part % self.shard
+        for number in which.unique().tolist():
+            found[which == number] = self._shard(number)[place[which == number]]
+        return found
+
+    def _shard(self, number: int) -> torch.Tensor:
+        """Give a shard, one of the few that are kept; the one not used for longest goes."""
+        if number not in self.held:
+            self.held[number] = self._read(self.rows[number * self.shard : (number + 1) * self.shard])
+        self.held.move_to_end(number)
+        if len(self.held) > 2 * LANES:  # a lane may leave one and enter the next within a batch
+            self.held.popitem(last=False)
+        return self.held[number]
+
+    def _read(self, rows: np.ndarray) -> torch.Tensor:
+        return standardise(read(self.x, rows, self.steps, self.device), self.standardisation)
+
+    def narrow(self, dim: int, start: int, length: int) -> "Streamed":  # noqa: ARG002 (a tensor's own arguments; 0)
+        """Give a stretch of the rows, which stays on disk too and is read in order."""
+        return replace(self, rows=self.rows[start : start + length], shard=1)
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Give all rows in order, so many at a time."""
@@ -88,11 +114,26 @@ def cropped(x: torch.Tensor, samples: int) -> torch.Tensor:
     return x.gather(2, places[:, None, :].expand(-1, x.shape[1], -1))
 
 
-def visiting_order(n: int, row_weights: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
-    """Give one epoch's row numbers: a shuffle, or as many weighted draws with replacement."""
-    if row_weights is None:
-        return torch.randperm(n, generator=generator)
-    return torch.multinomial(row_weights, n, replacement=True, generator=generator)
+def visiting_order(
+    n: int, row_weights: torch.Tensor | None, generator: torch.Generator, shard: int = 1, batch: int = 1
+) -> torch.Tensor:
+    """Give one epoch's row numbers: a shuffle, one of shards and within them, or as many weighted draws with replacement."""
+    if row_weights is not None:
+        return torch.multinomial(row_weights, n, replacement=True, generator=generator)
+    return torch.randperm(n, generator=generator) if shard == 1 else _by_shards(n, shard, batch, generator)
+
+
+def _by_shards(n: int, shard: int, batch: int, generator: torch.Generator) -> torch.Tensor:
+    """Shuffle shards and the rows of each, and let every batch take its rows from LANES of them at a time.
+
+    A lane's rows have the same place in every batch, so that a process reads the shards of its own lanes only;
+    yet the order does not hang on the number of processes.
+    """
+    starts = (torch.randperm(math.ceil(n / shard), generator=generator) * shard).tolist()
+    rows = torch.cat([start + torch.randperm(min(shard, n - start), generator=generator) for start in starts])
+    whole, cuts = n // batch, [lane * batch // LANES for lane in range(LANES + 1)]
+    lanes = [rows[whole * begin : whole * end].view(whole, end - begin) for begin, end in pairwise(cuts)]
+    return torch.cat([torch.cat(lanes, dim=1).flatten(), rows[whole * batch :]])
 
 
 def batches(order: torch.Tensor, size: int) -> Iterator[torch.Tensor]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pqrst.arrays import Bundle, LabelTask, read
 from pqrst.errors import DataError
 from pqrst.files import digest
 from pqrst.labels import of_classes, of_task
+from pqrst.ranks import ALONE, Group
 from pqrst.sides import Sides
 from pqrst.sides import read as read_sides
 
@@ -42,7 +44,7 @@ class Opened:
 class Parts(dict[str, Opened]):
     """What a run learns from by part; another process is told where it lies, and opens it by itself."""
 
-    def __init__(self, opened: Mapping[str, Opened], data: Path, split: Path) -> None:
+    def __init__(self, opened: Mapping[str, Opened], data: Path | str, split: Path) -> None:
         super().__init__(opened)
         self.data, self.split = data, split
 
@@ -50,14 +52,26 @@ class Parts(dict[str, Opened]):
         return open_parts, (self.data, self.split, list(self))
 
 
-def open_parts(data: Path, split: Path, parts: Iterable[str]) -> Parts:
-    """Open what a run learns from for each part of its split, by name; the data are read and hashed once."""
-    bundle, rows = read(data), digest(data)
+def open_parts(
+    data: Path | str, split: Path, parts: Iterable[str], scratch: Path = Path(), group: Group = ALONE
+) -> Parts:
+    """Open what a run learns from for each part of its split, by name; the data are hashed once, by the first process."""
+    bundle, rows = _bundle(str(data), scratch, group)
     sides = {part: read_sides(split / part) for part in parts}
     names = leaks.of_rows(bundle.rows)
     for part, one in sides.items():
         _check(one, bundle, names, f"{split / part} divides", f"{data} holds")
     return Parts({part: _opened(bundle, rows, one, split / part) for part, one in sides.items()}, data, split)
+
+
+def _bundle(data: str, scratch: Path, group: Group) -> tuple[Bundle, str]:
+    """Open the rows that lie in a folder or at an address, and give their digest."""
+    if "://" not in data:
+        return read(Path(data)), group.told(partial(digest, Path(data)))
+    from pqrst import distant  # noqa: PLC0415 (fsspec, for those only whose rows lie elsewhere)
+
+    folder, rows = group.told(partial(distant.fetch, data, scratch / "bundles"))
+    return read(folder, distant.rows(data)), rows
 
 
 def _check(sides: Sides, bundle: Bundle, names: str, divides: str, holds: str) -> None:

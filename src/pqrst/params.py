@@ -60,6 +60,8 @@ class Train:
     threads: Count
     device: Literal["auto", "cpu", "cuda"]
     augment_side: Literal["train", "validation"] = "train"  # validation: as one original did by mistake
+    processes: Count = 1
+    shard_rows: Count = 1
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl  # POSIX only: a lock that the system drops when its process dies
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,11 @@ def sole(file: Path, told: str) -> Iterator[None]:
         except BlockingIOError:
             raise PqrstError(told) from None
         yield
+
+
+def several_nodes() -> bool:
+    """Say whether torchrun's environment names other nodes, which write the same output together."""
+    return os.environ.get("PET_NNODES", "1") != "1"
 
 
 def die_with_parent() -> None:

@@ -18,7 +18,7 @@ from pqrst.parsing import nearest, number, parse
 from pqrst.resolved import Download, Encode, RunSettings, Scores, Segment, Splits
 
 # how often and where a network is trained, not what it is: these overrides reach pinned runs too
-NOT_PINNED = ("train.seeds", "train.threads", "train.device")
+NOT_PINNED = ("train.seeds", "train.threads", "train.device", "train.processes")
 MOST = "most_epochs"  # that a run may be trained, whatever it says of itself; 0 = as many as it says, or as -S does
 
 

@@ -6,7 +6,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from pqrst.loaders import batches, cropped, visiting_order
 from pqrst.optimizers import eager
 from pqrst.params import Train
 from pqrst.processes import alone
+from pqrst.ranks import ALONE, Group
 
 MMAP_MAX, TRIM_THRESHOLD = -4, -1  # glibc's names for mallopt
 SCHEMA = 1  # of checkpoints, also of those that carry none
@@ -68,6 +71,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     scheduler: Any
     settings: Train
+    group: Group
 
 
 @dataclass
@@ -110,34 +114,40 @@ def prepare_process(threads: int) -> None:
         mallopt(TRIM_THRESHOLD, 2**31 - 1)
 
 
-def fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
-    """Train until the epochs end or validation stops improving; go on from the checkpoint where there is one."""
+def fit(
+    lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None], *, group: Group = ALONE
+) -> Fitted:
+    """Train until the epochs end or validation stops improving; go on from the checkpoint where there is one.
+
+    Of the processes of a group, the first holds, reads and writes the checkpoint.
+    """
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with alone(checkpoint.with_suffix(".lock"), f"another process trains {checkpoint}"):
-        return _fit(lesson, data, seed, checkpoint, on_epoch)
+    held = alone(checkpoint.with_suffix(".lock"), f"another process trains {checkpoint}")
+    with nullcontext() if group.rank else held:
+        return _fit(_learner(lesson, data, seed, group), data, seed, checkpoint, on_epoch)
 
 
-def _fit(lesson: Lesson, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
-    learner = _learner(lesson, data, seed)
+def _fit(learner: Learner, data: Data, seed: int, checkpoint: Path, on_epoch: Callable[[Row], None]) -> Fitted:
     best = _copy(learner.model)
     state = _resume(checkpoint, learner, best)
     for row in state.history:
         on_epoch(row)
-    while not state.finished and state.epoch < lesson.settings.epochs:
+    while not state.finished and state.epoch < learner.settings.epochs:
         row = _epoch(learner, data, seed, state.epoch)
         _judge(state, row, learner, best)
-        _save(checkpoint, state, learner, best)
+        if not learner.group.rank:
+            _save(checkpoint, state, learner, best)
         on_epoch(row)
     return Fitted(best, state.best_epoch, state.history)
 
 
-def _learner(lesson: Lesson, data: Data, seed: int) -> Learner:
+def _learner(lesson: Lesson, data: Data, seed: int, group: Group) -> Learner:
     torch.manual_seed(seed)
     t, model = lesson.settings, lesson.build().to(data.train_x[0].device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[t.optimizer]
     optimizer = eager(kind)(model.parameters(), lr=t.lr, weight_decay=t.weight_decay, fused=True)
     steps = sum(1 for _ in batches(torch.arange(len(data.train_y)), t.batch_size))
-    return Learner(model, lesson.loss, optimizer, _scheduler(optimizer, t, steps), t)
+    return Learner(model, lesson.loss, optimizer, _scheduler(optimizer, t, steps), t, group)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, t: Train, steps: int) -> Any:
@@ -161,7 +171,8 @@ def _epoch(learner: Learner, data: Data, seed: int, epoch: int) -> Row:
     """
     started, lr, where = time.perf_counter(), learner.optimizer.param_groups[0]["lr"], data.train_x[0].device
     torch.manual_seed(seed * 1_000_003 + epoch)
-    order = visiting_order(len(data.train_y), data.row_weights, torch.Generator().manual_seed(seed * 1_000_033 + epoch))
+    generator, t = torch.Generator().manual_seed(seed * 1_000_033 + epoch), learner.settings
+    order = visiting_order(len(data.train_y), data.row_weights, generator, t.shard_rows, t.batch_size)
     train_loss = _train(learner, data, order.to(where))
     trained = time.perf_counter() - started
     row = {"epoch": float(epoch + 1), "lr": lr, "train_loss": train_loss, **_validate(learner, data)}
@@ -179,13 +190,14 @@ def _train(learner: Learner, data: Data, order: torch.Tensor) -> float:
     seen = 0
     with progress(len(order), "epoch", "rows") as count:
         for part in batches(order, t.batch_size):
-            y = data.train_y[part]
-            with precision(t.precision, part.device):
-                rows, *side = (x[part] for x in data.train_x)
+            y, share = data.train_y[part], learner.group.share(len(part))
+            with precision(t.precision, part.device), share.as_one(learner.model):
+                rows, *side = (x[part[share.own]] for x in data.train_x)
                 out, penalty = _answer(learner.model, cropped(rows, t.crop), *side)
-            value = learner.loss(out.float(), y, data.weight(y)) + penalty
+            value = learner.loss(share.whole(out.float()), y, data.weight(y)) + share.penalty(penalty)
             learner.optimizer.zero_grad(set_to_none=True)
             value.backward()
+            share.add_up(learner.model)
             _clip(learner)
             learner.optimizer.step()
             _move(learner)
@@ -219,7 +231,9 @@ def _move(learner: Learner) -> None:
 
 def _validate(learner: Learner, data: Data) -> Row:
     t, y = learner.settings, data.validation_y
-    out = logits(learner.model, data.validation_x, t.precision, crop_of(t))
+    share = learner.group.share(len(y))
+    own = tuple(x.narrow(0, share.own.start, share.own.stop - share.own.start) for x in data.validation_x)
+    out = share.whole(logits(learner.model, own, t.precision, crop_of(t)))
     value = learner.loss(out, y, data.weight(y))
     decided = (out > 0).to(torch.int8) if y.ndim == 2 else out.argmax(dim=1)
     labels, outputs, said = (tensor.cpu().numpy() for tensor in (y, out, decided))
@@ -292,11 +306,12 @@ def _save(file: Path, state: State, learner: Learner, best: Mapping[str, torch.T
 
 
 def _resume(file: Path, learner: Learner, best: dict[str, torch.Tensor]) -> State:
-    if not file.exists():
+    told = learner.group.told
+    if not told(file.exists):
         return State()
     fresh = learner.optimizer.state_dict(), dict(learner.scheduler.state_dict())
     try:
-        tensors, words = _read(file)
+        tensors, words = told(partial(_read, file))
         schemas.check(words, str(file), SCHEMA, SCHEMA, "move the checkpoint away to train anew", unmarked=1)
         state, kept = State(**words["state"]), _part(tensors, "best/")
         learner.scheduler.load_state_dict(words["scheduler"])
