@@ -32,11 +32,14 @@ repro: setup
 tables:
 	@for table in metrics/tables/*.md; do echo; cat $$table; done
 
+# a file of tests stays in one process: its fixtures are shared; in the order of names, since the files with few tests take longest
+SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
+
 test: setup
-	pytest
+	pytest $(SIDE_BY_SIDE)
 
 test-fast: setup
-	pytest -m "not slow"
+	pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # kept out of the extra `test`: needed by hand only, and the ordinary suite tries the same targets without it
 ATHERIS := atheris==3.0.0

@@ -128,12 +128,8 @@ class Split:
     seed: int = 42
     classes: tuple[str, ...] = ()  # the task's classes in their order; rows of others are left out; () = all
     shared: tuple[str, ...] = ()  # parts whose patients the publication left on two sides, told wherever it is used
-    whole: tuple[
-        str, ...
-    ] = ()  # parts whose patients recur but are not named: where the test rows are drawn, they train
-    doubles: Annotated[int, Between(0)] = (
-        0  # rows of equal signals that the publication left on two sides; more are refused
-    )
+    whole: tuple[str, ...] = ()  # parts whose patients recur but are not named: they train where test rows are drawn
+    doubles: Annotated[int, Between(0)] = 0  # rows of equal signals that the publication left on two sides
     mixed: bool = False  # exchange the sides at random within each class, so that only the patients' places change
     test_share: Annotated[float, Between(0, 0.9)] = 0.0  # of the rows, where they are drawn
     task: str = ""  # of a database whose labels make several

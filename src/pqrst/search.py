@@ -15,6 +15,7 @@ from pqrst.errors import DataError, PqrstError, SettingsError
 
 try:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, TrialState
 except ImportError as missing:
     raise SettingsError(f'a search needs Optuna ({missing}); pip install "pqrst[search]"') from None
@@ -91,7 +92,7 @@ def _file(root: Path, wanted: Wanted) -> Path:
 def _study(root: Path, wanted: Wanted) -> "optuna.Study":
     file = _file(root, wanted)
     try:
-        backend = optuna.storages.journal.JournalFileBackend(str(file))
+        backend = JournalFileBackend(str(file))
         return optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
             study_name=wanted.name,
