@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pqrst import cli, starters
+from pqrst import cli, params, resolver, starters
 from pqrst.errors import PqrstError
 from pqrst.files import digest
 
 ROOT = Path(__file__).parents[1]
-KINDS = tuple(starters.FOLDERS)
-TEMPLATES = sorted(starters.HERE.glob("*.yaml.txt"))
+KINDS = tuple(kind for kind in starters.FOLDERS if kind != "run")
+# runs and families have no settings of their own, so no line of theirs is told
+TEMPLATES = [file for file in sorted(starters.HERE.glob("*.yaml.txt")) if file.stem not in {"runs.yaml", "tables.yaml"}]
 SETTINGS = """# a comment
 databases:
   # one
@@ -187,3 +188,81 @@ def test_a_count_without_its_table_is_told(checkout):
     started = starters.start("model", "my_own", checkout)
     assert [path.name for path in started.files] == ["my_own.py", "params.yaml"]
     assert '("my_own", (1, 187), 5): 2_901,' in started.then[-1]
+
+
+RUN = """systems:
+  heartbeat:
+    loss: ce
+runs:
+  simple_cnn:
+    model: simple_cnn
+# families
+tables:
+- heartbeat
+"""
+
+
+@pytest.fixture
+def with_runs(checkout):
+    """Have a dataset with two splits, and a table."""
+    settings = SETTINGS.replace(
+        "    database: heartbeat\n", "    database: heartbeat\n    splits:\n      by_person: {}\n      drawn: {}\n"
+    )
+    (checkout / "params.yaml").write_text(settings + RUN)
+    (checkout / "tables").mkdir()
+    return checkout
+
+
+def begun(root, *more):
+    return cli.main(["new", "run", "mine", "--root", str(root), *more])
+
+
+def test_a_run_has_its_recipe_and_a_table(with_runs, capsys):
+    """Write a run of a dataset and a model with its recipe and a table, by the dataset's first split."""
+    before = yaml.safe_load((with_runs / "params.yaml").read_text())
+    assert begun(with_runs, "--dataset", "heartbeat_context", "--model", "simple_cnn") == 0
+    settings = yaml.safe_load((with_runs / "params.yaml").read_text())
+    assert settings["runs"].pop("mine") == {
+        "system": "mine", "family": "mine", "dataset": "heartbeat_context", "input": "windows/heartbeat_context",
+        "split": "by_person", "model": "simple_cnn",
+    }  # fmt: skip
+    assert settings["systems"].pop("mine")["loss"] == "ce"
+    assert settings["tables"].pop(0) == "mine"
+    assert settings == before
+    table = yaml.safe_load((with_runs / "tables/mine.yaml").read_text())["networks"]
+    assert table["rows"] == [{"name": "simple_cnn", "run": "mine"}]
+    assert "dvc repro tables@mine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "a run needs --dataset; known: heartbeat_context"),
+        (["--dataset", "heartbeat_contxt"], "there is no dataset 'heartbeat_contxt'; did you mean heartbeat_context?"),
+        (["--dataset", "heartbeat_context"], "a run needs --model; known: simple_cnn, beat_cascade"),
+    ],
+)
+def test_a_run_of_nothing_is_refused(with_runs, capsys, given, said):
+    """Say what there is to name, and write nothing."""
+    before = digest(with_runs)
+    assert begun(with_runs, *given) == 1
+    assert said in capsys.readouterr().err
+    assert digest(with_runs) == before
+
+
+def test_a_table_that_is_there_stays(with_runs, capsys):
+    """Refuse a name that a family of tables has."""
+    (with_runs / "tables/mine.yaml").write_text("mine\n")
+    assert begun(with_runs, "--dataset", "heartbeat_context", "--model", "simple_cnn") == 1
+    assert "tables/mine.yaml is there" in capsys.readouterr().err
+
+
+def test_the_shipped_settings_take_a_new_run(tmp_path):
+    """Add a run to the project's own params.yaml, which then resolves with its table."""
+    for name in ("params.yaml", "dvc.yaml", "tables", "src"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, tmp_path / name)
+    assert begun(tmp_path, "--dataset", "heartbeat_context", "--model", "simple_cnn") == 0
+    settings = params.load(tmp_path / "params.yaml")
+    files = resolver.resolved_files(settings)
+    assert files["runs/mine.yaml"]["model"] == "simple_cnn"
+    assert files["tables/mine.yaml"]["networks"]["rows"][0]["run"] == "mine"

@@ -1,4 +1,4 @@
-"""A component to start from: its file out of a template, its settings in params.yaml, its count among the tests.
+"""A component or a run to start from: its file out of a template, its settings in params.yaml, its count among the tests.
 
 All of it is worked out and checked before the first file is written; a fault while writing puts back what was there.
 """
@@ -26,8 +26,15 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "model": ("models",),
     "loss": ("losses",),
     "encoding": ("encodings",),
+    "run": (),
 }
-SECTIONS = {"dataset": ("databases", "datasets"), "model": ("models",), "loss": ("losses",), "encoding": ("encodings",)}
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("databases", "datasets"),
+    "model": ("models",),
+    "loss": ("losses",),
+    "encoding": ("encodings",),
+    "run": ("systems", "runs", "tables"),
+}
 RIVALS = {"model": ("classifiers",)}  # folders and sections whose names a run could mean instead
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TESTS, COUNTS = "tests/test_models.py", re.compile(r"^COUNTS = \{.*\n", re.MULTILINE)
@@ -44,10 +51,11 @@ class Started:
     then: tuple[str, ...]
 
 
-def start(kind: str, name: str, root: Path) -> Started:
-    """Write a component's files and settings into a checkout; all of it, or nothing."""
+def start(kind: str, name: str, root: Path, of: Mapping[str, str] | None = None) -> Started:
+    """Write a component's files and settings into a checkout; all of it, or nothing. A run is `of` a dataset and a model."""
     settings = _checked(kind, name, root)
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "class_name": _class_name(name)}
+    words |= _of_run(settings, of or {}) if kind == "run" else {}
     texts = {
         root / "src" / "pqrst" / folder / f"{name}.py": _template(f"{folder}.py.txt", words) for folder in FOLDERS[kind]
     }
@@ -56,6 +64,8 @@ def start(kind: str, name: str, root: Path) -> Started:
         tests, line = _counted(root, name, texts[root / "src" / "pqrst" / "models" / f"{name}.py"])
         texts |= tests
         then = then if tests else (*then, f"write its count into the table COUNTS of {TESTS}: {line.strip()}")
+    if kind == "run":
+        texts[root / "tables" / f"{name}.yaml"] = _template("table.txt", words)
     texts[root / "params.yaml"] = _settings(kind, root, words, settings)  # last: a name in it asks for the file
     _write(texts)
     return Started(tuple(texts), then)
@@ -76,10 +86,24 @@ def _checked(kind: str, name: str, root: Path) -> Mapping[Any, Any]:
     folders = (*FOLDERS[kind], *RIVALS.get(kind, ()))
     sections = (*SECTIONS[kind], *RIVALS.get(kind, ()))
     taken = [f"src/pqrst/{folder}/{name}.py" for folder in folders if (root / f"src/pqrst/{folder}/{name}.py").exists()]
+    taken += [f"tables/{name}.yaml"] if kind == "run" and (root / f"tables/{name}.yaml").exists() else []
     taken += [f"params.yaml: {one}.{name}" for one in sections if name in (settings.get(one) or {})]
     if taken:
         raise SettingsError(f"the name {name} is taken: {taken[0]} is there; choose another")
     return settings
+
+
+def _of_run(settings: Mapping[Any, Any], of: Mapping[str, str]) -> dict[str, str]:
+    """Name the dataset, the model and the split of a run, if there are such; the split is the dataset's first."""
+    found = {}
+    for word, sections in (("dataset", ("datasets",)), ("model", ("models", "classifiers"))):
+        known = [one for section in sections for one in settings.get(section) or {}]
+        given = of.get(word, "")
+        if given not in known:
+            what = f"there is no {word} {parsing.shown(given)}" if given else f"a run needs --{word}"
+            raise SettingsError(f"{what}; {parsing.nearest(given, known)}")
+        found[word] = given
+    return found | {"split": next(iter(settings["datasets"][found["dataset"]]["splits"]))}
 
 
 def _class_name(name: str) -> str:
@@ -111,7 +135,8 @@ def _settings(kind: str, root: Path, words: Mapping[str, str], settings: Mapping
         if not head:
             raise SettingsError(f"params.yaml has no line `{section}:` to write under; write the section as a block")
         text = text[: head.end()] + lines + text[head.end() :]
-        expected[section] = {**yaml.safe_load(lines), **(expected[section] or {})}
+        added, before = yaml.safe_load(lines), expected[section]
+        expected[section] = [*added, *(before or [])] if isinstance(added, list) else {**added, **(before or {})}
     if _parsed(text) != expected:
         raise SettingsError(
             "params.yaml is laid out so that lines at the heads of its sections change others; write them by hand"
