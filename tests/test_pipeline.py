@@ -87,7 +87,7 @@ def test_table_shows_published_beside_ours_and_says_synthetic(clean):
 def test_loss_switch_reruns_only_unpinned_runs(clean):
     """`-S loss=iwl` passes the pinned run by, and the diffs show what changed."""
     said = call("dvc exp run -S loss=iwl", clean)
-    assert ran(said) == {"resolve", "train@simple_cnn", "evaluate@simple_cnn", "tables@heartbeat"}
+    assert ran(said) == {"resolve", "train@simple_cnn", "evaluate@simple_cnn", "tables@heartbeat", "report"}
     assert "simple_cnn" in call("dvc metrics diff --all", clean)
     assert re.search(r"loss\W+auto\W+iwl", call("dvc params diff", clean))
 
@@ -337,7 +337,7 @@ def test_a_search_makes_experiments_one_of_which_is_applied(clean):
         assert row["metrics/test/simple_cnn.json:accuracy"] in {"", "!"}
     call(f"dvc exp apply {best}", clean)
     assert ran(call("dvc repro evaluate@simple_cnn", clean)) == {"evaluate@simple_cnn"}
-    assert ran(call("dvc repro", clean)) == {"tables@heartbeat"}
+    assert ran(call("dvc repro", clean)) == {"tables@heartbeat", "report"}
     assert json.loads((clean / "metrics/search/simple_cnn.json").read_text())["epochs"] == 2
     call("dvc exp remove --all-commits", clean)
     shutil.rmtree(clean / "search")

@@ -19,6 +19,7 @@ from torch import nn
 import test_training as one
 from pqrst import distant, ranks, training
 from pqrst.errors import DataError
+from pqrst.files import write_text
 from pqrst.loaders import Streamed
 from pqrst.losses import ce, ldam
 from pqrst.standardisation import Standardisation
@@ -136,8 +137,11 @@ def interrupted(folder, group):
         return made
 
     def tell(row):
-        with suppress(FileExistsError), (folder / f"{group.rank}.{int(row['epoch'])}").open("x") as told:
-            told.write(str(row["seconds"]))
+        told = folder / f"{group.rank}.{int(row['epoch'])}"
+        if (
+            not told.exists()
+        ):  # of the first time that the epoch was trained; whole, since the kill comes as soon as it is there
+            write_text(told, str(row["seconds"]))
 
     fitted = fit(folder, KILLED, group, tell, waiting, epochs=EPOCHS)
     (folder / f"{group.rank}.json").write_text(json.dumps(fitted.history))

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import toys
-from pqrst import arrays, artifact, contracts, files, ledger, resolved, schemas, scored, sides, training
+from pqrst import arrays, artifact, contracts, files, ledger, ranks, resolved, schemas, scored, sides, training
 from pqrst.errors import DataError
 from pqrst.losses import ce
 from pqrst.models import simple_cnn
@@ -31,7 +31,9 @@ def learner():
     model = simple_cnn.build((1, 8), 3, simple_cnn.Params(widths=(4,), kernel=3))
     optimizer = torch.optim.AdamW(model.parameters(), lr=toys.TRAIN.lr)
     loss = ce.build("single", np.ones(3), ce.Params())
-    return training.Learner(model, loss, optimizer, training._scheduler(optimizer, toys.TRAIN, 1), toys.TRAIN)
+    return training.Learner(
+        model, loss, optimizer, training._scheduler(optimizer, toys.TRAIN, 1), toys.TRAIN, ranks.ALONE
+    )
 
 
 def bundle(folder):

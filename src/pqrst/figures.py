@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 INK, SIZE, DPI = "#33415c", (6.0, 4.2), 110
 COLOURS = ("#33415c", "#c1440e", "#1b998b", "#8e44ad", "#e09f3e", "#5b8e7d", "#d1495b", "#30638e")
 DASHES = ("-", "--", ":", "-.")  # one kind for each round of the colours
+MOST_LINES = 12  # that one figure of learning curves holds
 FEW = 8  # so many classes fit a figure of the usual size
 ROWS_OF_BIN = 20  # of one label: the share of fewer is noise
 
@@ -81,6 +82,13 @@ def curves(table: pd.DataFrame, title: str, file: Path, note: str = "") -> None:
     if len(table):
         figure.legend(frameon=False, fontsize=8, loc="outside right upper", ncols=columns)
     _save(figure, file, note)
+
+
+def few(names: Sequence[str]) -> Sequence[str]:
+    """Choose of networks those that one figure of learning holds: all, or the first seed of some values."""
+    if len(names) <= MOST_LINES:
+        return names
+    return list({name.rpartition("/")[0]: name for name in reversed(names)}.values())[::-1][:MOST_LINES]
 
 
 def learning(histories: dict[str, pd.DataFrame], title: str, file: Path, note: str = "") -> None:

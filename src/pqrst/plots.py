@@ -12,8 +12,6 @@ from pqrst.evaluation import Evaluation
 from pqrst.figures import Example
 from pqrst.opened import Opened
 
-MOST_LINES = 12  # that one figure of learning curves holds
-
 
 @dataclass(frozen=True)
 class Network:
@@ -89,13 +87,8 @@ def _draw_labels(page: Page, network: Network, title: str) -> None:
 def _draw_learning(page: Page, histories: Mapping[str, pd.DataFrame]) -> None:
     """Draw the loss of every network, or of the first seed of some values where there are too many."""
     names = list(histories)
-    shown = names if len(names) <= MOST_LINES else first_seeds(names)[:MOST_LINES]
+    shown = figures.few(names)
     drawn = {name: histories[name] for name in shown if len(histories[name])}
     if drawn:
         of_all = f", {len(shown)} of {len(names)} networks" if len(shown) < len(names) else ""
         figures.learning(drawn, page.title(f"loss{of_all}"), page.folder / "learning.png", page.note)
-
-
-def first_seeds(names: Sequence[str]) -> list[str]:
-    """Keep one network of each value that a run is made over."""
-    return list({name.rpartition("/")[0]: name for name in reversed(names)}.values())[::-1]

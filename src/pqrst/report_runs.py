@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import charts, ledger, results, scored, tables
-from pqrst.plots import MOST_LINES, first_seeds
+from pqrst import charts, figures, ledger, results, scored, tables
 
 SCORES = {"accuracy": "accuracy", "f1_weighted": "F1 (W)", "f1_macro": "F1 (M)", "auroc_macro": "AUROC (M)",
           "calibration_error": "calibration error"}  # fmt: skip
@@ -108,29 +107,29 @@ def _recorded(found: Sequence[Results], kept: Charts) -> Seen:
     """Show what is kept of results on real recordings."""
     courses = [
         pd.DataFrame({"line": _name(one), "epoch": range(1, len(values) + 1), "value": values, "side": name})
-        for one in found[:MOST_LINES]
+        for one in found[: figures.MOST_LINES]
         for name, values in (one.get("course") or {}).items()
         if name == "f1_macro"
     ]
-    figures = []
+    drawn = []
     if courses:
-        figures.append(("F1 (M) on validation rows", kept.keep(charts.courses(pd.concat(courses), "F1 (M)"))))
-    return Seen(f"on real recordings, {_name(found[0])}", [*figures, *_counted(found[0], kept)], *_detail(found[0]))
+        drawn.append(("F1 (M) on validation rows", kept.keep(charts.courses(pd.concat(courses), "F1 (M)"))))
+    return Seen(f"on real recordings, {_name(found[0])}", [*drawn, *_counted(found[0], kept)], *_detail(found[0]))
 
 
 def _ours(run: str, found: Sequence[Results], metrics: Path, kept: Charts) -> Seen:
     """Show what this checkout has of a run."""
-    figures, plots, first = [], metrics / "plots" / run, found[0]
+    drawn, plots, first = [], metrics / "plots" / run, found[0]
     learned = losses(metrics / "train" / run)
     if len(learned):
-        figures.append(("Loss by epoch", kept.keep(charts.courses(learned, "loss"))))
-    figures += _counted(first, kept)
+        drawn.append(("Loss by epoch", kept.keep(charts.courses(learned, "loss"))))
+    drawn += _counted(first, kept)
     for name, heading in (("roc", "ROC"), ("precision_recall", "Precision and recall")):
-        figures.append((heading, kept.keep(charts.curves(_read(plots / f"{name}.csv")))))
-    figures.append(("Reliability", kept.keep(charts.reliability(_read(plots / "reliability.csv")))))
-    figures.append(("Rows of the split by class", kept.keep(charts.shares(_read(plots / "shares.csv")))))
+        drawn.append((heading, kept.keep(charts.curves(_read(plots / f"{name}.csv")))))
+    drawn.append(("Reliability", kept.keep(charts.reliability(_read(plots / "reliability.csv")))))
+    drawn.append(("Rows of the split by class", kept.keep(charts.shares(_read(plots / "shares.csv")))))
     kind = "on made-up recordings" if results.synthetic([first]) else "in this checkout"
-    return Seen(f"{kind}, {_name(first)}", figures, *_detail(first))
+    return Seen(f"{kind}, {_name(first)}", drawn, *_detail(first))
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -146,9 +145,8 @@ def losses(folder: Path) -> pd.DataFrame:
     names = sorted(
         file.relative_to(folder).parents[3].as_posix() for file in folder.rglob("plots/metrics/train/loss.tsv")
     )
-    shown = names if len(names) <= MOST_LINES else first_seeds(names)[:MOST_LINES]
     parts = []
-    for name in shown:
+    for name in figures.few(names):
         for side in ("train", "validation"):
             file = folder / name / "plots" / "metrics" / side / "loss.tsv"
             if file.exists():
@@ -161,16 +159,14 @@ def losses(folder: Path) -> pd.DataFrame:
 
 def _counted(one: Results, kept: Charts) -> list[tuple[str, str]]:
     """Draw what counts of test rows show: confusion, F1 by class, accuracy by patient."""
-    figures, classes = [], [str(name) for name in one["classes"]]
+    drawn, classes = [], [str(name) for name in one["classes"]]
     if one.get("confusion"):
-        figures.append(("Confusion", kept.keep(charts.confusion(one["confusion"], classes))))
+        drawn.append(("Confusion", kept.keep(charts.confusion(one["confusion"], classes))))
     by_class = pd.DataFrame(one["per_class"])[["class", "f1", "rows"]].assign(**{"class": classes})
-    figures.append(("F1 by class", kept.keep(charts.bars(by_class, "class", "f1", "F1"))))
+    drawn.append(("F1 by class", kept.keep(charts.bars(by_class, "class", "f1", "F1"))))
     if one.get("by_patient"):
-        figures.append(
-            ("Accuracy by patient", kept.keep(charts.bars(_patients(one), "patient", "accuracy", "accuracy")))
-        )
-    return figures
+        drawn.append(("Accuracy by patient", kept.keep(charts.bars(_patients(one), "patient", "accuracy", "accuracy"))))
+    return drawn
 
 
 def _patients(one: Results) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from torch import nn
 
 import toys
 from fuzzing.core import WEIGHTS, Target, joined, laid, room, split, vouched
-from pqrst import artifact, estimators, training, weights
+from pqrst import artifact, estimators, ranks, training, weights
 from pqrst.arrays import Bundle
 from pqrst.features import beat_features
 from pqrst.models import simple_cnn
@@ -62,7 +62,7 @@ def run(data: bytes) -> bool:
 
 def checkpoint(data: bytes) -> bool:
     """Go on from a checkpoint, or begin anew."""
-    learner = training._learner(lesson(), rows(), 1)
+    learner = training._learner(lesson(), rows(), 1, ranks.ALONE)
     state = training._resume(laid(c_safetensors=data) / "c.safetensors", learner, training._copy(learner.model))
     assert isinstance(state.epoch, int) and isinstance(state.history, list)  # noqa: PT018
     return state.epoch > 0
