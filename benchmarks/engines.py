@@ -29,7 +29,7 @@ from pqrst.resolved import Download, Segment
 WORKERS = 2
 IDLE = 10.0  # s in which what Dask takes without work is measured
 HEAD = "| engine | wall s | CPU s, this process | CPU s, workers | CPU s, scheduler |\n|---|---|---|---|---|"
-KILLED_AFTER = 3.0  # s; the worker's nanny starts another in its place
+KILLED_AT = 0.4  # of the time that the engine took before; the worker's nanny starts another in its place
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     raw = brought(given, source, folder)
     print(f"{name}: {travelling(given, raw)}", flush=True)
     with cluster() as (address, scheduler, crew):
-        sums, before = set(), (spent(crew), spent([scheduler]))
+        sums, before, wall = set(), (spent(crew), spent([scheduler])), 0.0
         time.sleep(IDLE)
         told = [(spent(crew) - before[0]) / IDLE / WORKERS, (spent([scheduler]) - before[1]) / IDLE]
         print("CPU s each second without work: a worker {:.3f}, the scheduler {:.3f}".format(*told), flush=True)
@@ -51,7 +51,7 @@ def main() -> None:
                 crew_before, scheduler_before = spent(crew), spent([scheduler])
                 before, begun = psutil.Process().cpu_times(), time.perf_counter()
                 if killed:
-                    threading.Timer(KILLED_AFTER, crew[0].children()[0].kill).start()
+                    threading.Timer(KILLED_AT * wall, crew[0].children()[0].kill).start()
                 segmentation.of_database(given, raw, folder / "out", folder / "counts.json", engine)
                 wall, after = time.perf_counter() - begun, psutil.Process().cpu_times()
                 own = after.user + after.system - before.user - before.system

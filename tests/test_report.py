@@ -94,6 +94,16 @@ def test_every_cell_of_a_table_is_on_the_page(page):
     assert cells[3:6] == ["", ".5000", ""]
 
 
+@pytest.mark.parametrize("name", ["0.0005", "NA"])
+def test_a_row_may_be_called_by_a_number(checkout, name):
+    """Find the cells of a row whose name is no word."""
+    settings = checkout.resolved / "tables/fam.yaml"
+    write_text(settings, settings.read_text().replace("Elsewhere", f"'{name}'"))
+    file = checkout.metrics / "tables/fam.csv"
+    write_text(file, file.read_text().replace("Elsewhere", name))
+    assert f'<th scope="row">{name}</th>' in report.build(checkout)
+
+
 def test_the_page_fetches_nothing(page):
     """Bring pictures along as data; no script, style or font comes from elsewhere."""
     fetched = Outline(page).fetched

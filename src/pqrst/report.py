@@ -21,6 +21,7 @@ from pqrst.published import Row, Table
 from pqrst.report_runs import Charts, Found, Told
 
 HERE = Path(__file__).parent
+WORDS = dict.fromkeys(("table", "row", "run", "value", "column", "parameters"), str)  # a row may be called 0.5, or NA
 PACKAGES = ("pqrst", "torch", "numpy", "pandas", "scipy", "scikit-learn", "torchmetrics", "wfdb", "dvc", "dvclive")
 
 
@@ -123,7 +124,7 @@ def _markdown(text: str) -> Markup:
 
 def _family(name: str, places: Places, kept: Charts) -> Family:
     page = resolved.read_tables(places.resolved / "tables" / f"{name}.yaml")
-    data = pd.read_csv(places.metrics / "tables" / f"{name}.csv", dtype={"value": str, "parameters": str})
+    data = pd.read_csv(places.metrics / "tables" / f"{name}.csv", dtype=WORDS, keep_default_na=False, na_values=[""])
     found = Found(places.resolved / "runs", places.scores / name, places.metrics)
     cells = dict(iter(data.groupby("table", sort=False)))
     sheets = [_sheet(key, table, cells[key], found, kept) for key, table in page.items()]
