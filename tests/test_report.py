@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from pqrst import plots, report, report_runs, resolved, tables
+import toys
+from pqrst import charts, plots, report, report_runs, resolved, tables
 from pqrst.figures import Example
 from pqrst.files import write_json, write_text
 from test_live import BROWSER
@@ -43,7 +45,7 @@ def checkout(tmp_path):
     for side in ("train", "validation"):
         write_text(metrics / f"train/tiny/seed-1/plots/metrics/{side}/loss.tsv", "step\tloss\n0\t1.5\n1\t0.5\n")
     resolved.write(tmp_path / "resolved/tables/fam.yaml", {"one": asdict(table)})
-    write_text(tmp_path / "resolved/runs/tiny.yaml", "run: tiny\nloss: <b>ce</b>\n")
+    resolved.write(tmp_path / "resolved/runs/tiny.yaml", asdict(replace(toys.RUN, loss="<b>ce</b>")))
     return report.Places(tmp_path / "resolved", tmp_path / "data/scores", metrics)
 
 
@@ -223,3 +225,23 @@ def test_the_page_for_dvc_plots_brings_its_library():
     assert [text.count(place) for place in ("{plot_divs}", "{refresh_tag}", "{scripts}")] == [1, 1, 0]
     assert "cdn" not in text[:2000]
     assert "vegaEmbed" in text
+
+
+def test_a_curve_is_drawn_in_its_own_order():
+    """Say that places are numbers and classes words, which the library would guess otherwise."""
+    table = pd.DataFrame({"class": ["1"] * 12, "recall": np.linspace(1, 0, 12), "precision": np.linspace(0, 1, 12)})
+    read = charts.curves(table)["data"]["format"]["parse"]
+    assert read == {"line": "string", "x": "number", "y": "number", "order": "number"}
+
+
+def test_the_figures_are_those_of_the_value_that_evaluation_drew(checkout):
+    """Show the first value in the order of the settings, not of the alphabet."""
+    over = {value: asdict(replace(toys.RUN, value=value)) for value in ("b", "a")}
+    resolved.write(checkout.resolved / "runs/tiny.yaml", {"over": over})
+    for value in over:
+        told = json.loads((checkout.scores / "fam/tiny/seed-1/scores.json").read_text()) | {"value": value}
+        write_json(checkout.scores / f"fam/tiny/{value}/seed-1/scores.json", told)
+    for seed in (1, 2):
+        shutil.rmtree(checkout.scores / f"fam/tiny/seed-{seed}")
+    found = report_runs.Found(checkout.resolved / "runs", checkout.scores / "fam", checkout.metrics)
+    assert report_runs.told("tiny", found, report_runs.Charts()).seen[-1].kind == "on made-up recordings, b seed 1"

@@ -18,7 +18,10 @@ MARKS = {"published": RUST, "recorded, real": INK, "ours": "#e09f3e"}
 def _spec(data: pd.DataFrame, **parts: Any) -> Spec:
     """Give a figure as wide as its place on the page."""
     values = data.to_csv(index=False, float_format="%.5g", lineterminator="\n")
-    given = {"data": {"values": values, "format": {"type": "csv"}}, "width": "container", "height": HEIGHT}
+    # said, not guessed: Vega takes a class called 1 for a number, and sorts by numbers that it took for words
+    kinds = {name: "number" if pd.api.types.is_numeric_dtype(data[name]) else "string" for name in data}
+    read = {"type": "csv", "parse": kinds}
+    given = {"data": {"values": values, "format": read}, "width": "container", "height": HEIGHT}
     return given | parts
 
 
@@ -30,7 +33,7 @@ def _inks(names: Sequence[str]) -> tuple[Spec, Spec]:
     """Give colour and dashes to lines by their order, a legend where it can name all."""
     scale = {"domain": list(names), "range": [COLOURS[place % len(COLOURS)] for place in range(len(names))]}
     dashes = [DASHES[place // len(COLOURS) % len(DASHES)] for place in range(len(names))]
-    legend = {"title": None, "orient": "bottom", "columns": 4, "labelLimit": 180} if len(names) <= FEW else None
+    legend = {"title": None, "orient": "bottom", "columns": 2, "labelLimit": 150} if len(names) <= FEW else None
     colour = {"field": "line", "type": "nominal", "scale": scale, "legend": legend, "sort": None}
     return colour, colour | {"scale": {"domain": list(names), "range": dashes}}
 
@@ -66,7 +69,8 @@ def courses(table: pd.DataFrame, heading: str) -> Spec:
     encoding = {"x": _axis("epoch", "epoch", axis={"tickMinStep": 1}),
                 "y": _axis("value", heading, scale={"zero": False}), "color": colour, "strokeDash": dash}  # fmt: skip
     if len(set(table["side"])) > 1:
-        encoding["strokeDash"] = {"field": "side", "sort": None, "legend": {"title": None, "orient": "bottom"}}
+        scale = {"domain": ["train", "validation"], "range": DASHES[:2]}
+        encoding["strokeDash"] = {"field": "side", "scale": scale, "legend": None}
     return _spec(table, mark=mark, encoding=encoding)
 
 
@@ -113,7 +117,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Spec:
         "field": "share",
         "type": "quantitative",
         "legend": None,
-        "scale": {"range": ["#ffffff", "#1f4e8c"], "domain": [0, 1]},
+        "scale": {"range": ["#ffffff", "#1f4e8c"], "domain": [0, 1], "interpolate": "rgb"},
     }
     cells = {"mark": {"type": "rect", "tooltip": True}, "encoding": places | {"color": shade}}
     ink = {"condition": {"test": "datum.share > 0.5", "value": "white"}, "value": INK}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pqrst import charts, figures, ledger, results, scored, tables
+from pqrst import charts, figures, ledger, resolved, results, scored, tables
 
 SCORES = {"accuracy": "accuracy", "f1_weighted": "F1 (W)", "f1_macro": "F1 (M)", "auroc_macro": "AUROC (M)",
           "calibration_error": "calibration error"}  # fmt: skip
@@ -73,7 +73,10 @@ class Told:
 
 def told(run: str, found: Found, kept: Charts) -> Told:
     """Gather what is known of a run; its charts go to where the page keeps them."""
-    ours = [scored.read(file) for file in sorted((found.scores / run).rglob("seed-*/scores.json"))]
+    settings = found.settings / f"{run}.yaml"
+    values = [one.value for one in resolved.read_run(settings)]  # evaluation draws the first of them
+    files = (found.scores / run).rglob("seed-*/scores.json")
+    ours = sorted(map(scored.read, files), key=lambda one: (values.index(one.get("value", "")), one.get("seed", 0)))
     recorded = [
         one for folder in _folders(found.metrics / "paper" / run) for one in ledger.read(folder.parent, folder.name)
     ]
@@ -89,7 +92,7 @@ def told(run: str, found: Found, kept: Charts) -> Told:
         members,
         [*seen, _ours(run, ours, found.metrics, kept)],
         f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}" if picture.exists() else "",
-        (found.settings / f"{run}.yaml").read_text(encoding="utf-8"),
+        settings.read_text(encoding="utf-8"),
     )
 
 
@@ -122,7 +125,9 @@ def _ours(run: str, found: Sequence[Results], metrics: Path, kept: Charts) -> Se
     drawn, plots, first = [], metrics / "plots" / run, found[0]
     learned = losses(metrics / "train" / run)
     if len(learned):
-        drawn.append(("Loss by epoch", kept.keep(charts.courses(learned, "loss"))))
+        drawn.append(
+            ("Loss by epoch: of train rows, and dashed of validation rows", kept.keep(charts.courses(learned, "loss")))
+        )
     drawn += _counted(first, kept)
     for name, heading in (("roc", "ROC"), ("precision_recall", "Precision and recall")):
         drawn.append((heading, kept.keep(charts.curves(_read(plots / f"{name}.csv")))))
