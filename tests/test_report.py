@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import toys
