@@ -56,7 +56,7 @@ def checkout(tmp_path):
     ("line", "expected"),
     [
         ("pqrst comp", {"compare", "completion"}),
-        ("pqrst new ", {"dataset", "model", "loss", "encoding"}),
+        ("pqrst new ", {"dataset", "model", "loss", "encoding", "run"}),
         ("pqrst predict --dev", {"--device"}),
         ("pqrst predict --device c", {"cpu", "cuda"}),
         ("pqrst record context", {"context", "context_202"}),
