@@ -145,8 +145,8 @@ def test_what_was_not_scored_is_told(better, tmp_path):
     for given, says in {
         "nothing": "is no run that was scored",
         str(tmp_path / "data/scores/tests/several"): "scored for 2 values; name one",
-        str(tmp_path / "data/runs/raw"): "has no scores; evaluate it with `dvc repro evaluate@raw`",
-        str(tmp_path / "elsewhere"): "does not lie under data/runs",
+        str(tmp_path / "data/runs/raw"): "has no scores under data/scores of its checkout",
+        str(tmp_path / "elsewhere"): "has no scores under data/scores of its checkout",
     }.items():
         with pytest.raises(comparison.DataError, match=says):
             comparison.find(given, tmp_path)

@@ -17,7 +17,7 @@ COMPONENTS, STAGE = 5, 18
 FLOORS = {
     0: "disk errors pqrst",
     1: "cards console files listings parsing schemas",
-    2: "annotations arrays blocks catalog challenge convergence intervals label_scores mat5 operating processes optimizers published seals starters transport treatment weights",
+    2: "annotations arrays blocks handout catalog challenge convergence intervals label_scores mat5 operating processes optimizers published seals starters transport treatment weights",
     3: "scored parallel filters decisions downloads distant faults features labels reached splits scores standardisation trees workers clusters",
     4: "engines label_intervals leaks packs quality transforms",
     5: " ".join(KINDS),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pqrst import artifact, cards, export, publish
+from pqrst import artifact, cards, export, handout, publish
 from pqrst.errors import DataError
 from pqrst.files import digest, write_json
 from test_scoring import opened, trained, write_data, write_member  # noqa: F401 (fixtures)
@@ -61,6 +61,7 @@ def test_the_card_has_what_a_hub_reads(published):
     front = yaml.safe_load(text.split("---")[1])
     assert front["datasets"] == ["beats"]
     assert "synthetic-data" in front["tags"]
+    assert cards.TESTED not in text
     for said in (cards.DISCLAIMER, cards.SYNTHETIC, "No scores came with this network.", "## Intended use"):
         assert said in text
 
@@ -72,7 +73,7 @@ def test_scores_are_found_in_the_checkout(tmp_path, trained):  # noqa: F811
     run.symlink_to(trained / "seed-9")
     told = result(0.97, 0.9, intervals={"f1_macro": {"low": 0.8, "high": 0.95}})
     write_json(tmp_path / "data" / "scores" / "fam" / "tiny" / "seed-9" / "scores.json", told)
-    card = cards.published(json.loads((run / "contract.json").read_text()), [], publish.scores_of(run))
+    card = handout.card(json.loads((run / "contract.json").read_text()), [], publish._scores(run))
     assert "| accuracy | 0.9700 |" in card
     assert "| f1_macro | 0.9000 (95 % by patient 0.8000 to 0.9500) |" in card
     assert "Measured on 21,892 test rows of real recordings, split kaggle (47 of 47 patients on both sides)" in card

@@ -22,70 +22,7 @@ def card(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]) ->
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def published(
-    contract: Mapping[str, Any], history: Sequence[Mapping[str, float]], scores: Mapping[str, Any] | None
-) -> str:
-    """Write the card of a network that is given to others: who may use it for what, what it scored, where it ends."""
-    parts = [
-        _front(contract), f"# {contract['run']}{_value(contract)}, seed {contract['seed']}", DISCLAIMER,
-        SYNTHETIC if contract["provenance"].get("synthetic", True) else "",
-        "## Intended use", INTENDED, "## What goes in", _list([*_input(contract["input"], contract["side"]), *_before(contract)]),
-        "## What comes out", _list(_output(contract)), "## How it learned", _list(_learned(contract, history)[:-1]),
-        "## What it scored", _scores(scores), "## Where it ends", _list(_limits(contract)), "## How to use it", FILES,
-    ]  # fmt: skip
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _front(contract: Mapping[str, Any]) -> str:
-    """Write what a model hub reads."""
-    data = contract["provenance"].get("dataset", "unknown")
-    tags = ["ecg", "electrocardiogram", contract["model"], "not-a-medical-device"]
-    tags += ["synthetic-data"] if contract["provenance"].get("synthetic", True) else []
-    return "\n".join(
-        ["---", "library_name: pytorch", "license: mit", f"datasets: [{data}]", f"tags: [{', '.join(tags)}]", "---"]
-    )
-
-
-def _scores(found: Mapping[str, Any] | None) -> str:
-    """Lay out the scores of the test rows, with what they were measured on; of none, say so."""
-    if found is None:
-        return "No scores came with this network."
-    intervals = found.get("intervals") or {}
-    lines = ["| score | test rows |", "|---|---|"]
-    for name in (name for name in SHOWN if found["scores"].get(name) is not None):
-        bounds = intervals.get(name)
-        spread = f" (95 % by patient {bounds['low']:.4f} to {bounds['high']:.4f})" if bounds else ""
-        lines.append(f"| {name} | {found['scores'][name]:.4f}{spread} |")
-    made_up = "made-up recordings" if found["provenance"].get("synthetic", True) else "real recordings"
-    told = f"Measured on {found['rows']:,} test rows of {made_up}, split {found['split']} ({found['leak']}). Leak gate: {found['gate']}."
-    return "\n".join([*lines, "", told])
-
-
-def _limits(contract: Mapping[str, Any]) -> list[str]:
-    """Say where answers stop being worth something, as far as the contract tells."""
-    leads = ", ".join(contract["input"]["leads"])
-    return [
-        "it always answers one of its classes, also where none of them is right"
-        if contract["task"] == "single"
-        else "each label is answered by itself; what has no label is not seen",
-        f"it learned the leads {leads} at {contract['input']['fs']:g} Hz; other leads, rates, devices and filters were not tried",
-        f"train and test shared: {contract['leak']}" if contract["leak"] else "",
-        "probabilities were warmed on validation rows of the same data; elsewhere they may be far from the shares of right answers",
-        "nobody measured what it is worth for a patient",
-    ]
-
-
-SHOWN = ("accuracy", "f1_weighted", "f1_macro", "auroc_macro", "calibration_error")
-INTENDED = """\
-Research and teaching: repeating and comparing published classifiers. Not for diagnosis, triage or monitoring of anyone, and not
-for deciding anything about a person."""
-FILES = """\
-    python example_onnxruntime.py       onnxruntime and numpy
-    python example_torch.py             torch and numpy
-    pqrst predict RECORDING --model .   from a recording, with all that comes before the network
-
-`model.onnx` and `model.pt2` take rows as they are described above and give logits and calibrated probabilities; standardisation lies inside.
-`weights.safetensors` holds the weights alone, `contract.json` everything a program must do to a recording first, `SHA256SUMS` what belongs here."""
+TESTED = "test scores stand in metrics/test and, of real recordings, in metrics/paper"
 USE = """\
     pqrst predict RECORDING --model THIS_FOLDER
     pqrst serve --model THIS_FOLDER
@@ -162,5 +99,5 @@ def _learned(contract: Mapping[str, Any], history: Sequence[Mapping[str, float]]
         f"epoch {contract['best_epoch']} of {contract['epochs']}: validation loss {best['validation_loss']:.4f}"
         if best and "validation_loss" in best
         else "",
-        "test scores stand in metrics/test and, of real recordings, in metrics/paper",
+        TESTED,
     ]

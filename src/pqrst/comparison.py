@@ -90,16 +90,22 @@ def find(given: str, root: Path) -> Side:
     )
 
 
-def _scores_of(run: Path) -> Path:
-    """Find the scores of a trained run's folder, in the same checkout."""
-    parts = run.resolve().parts
+def scores_of(run: Path) -> Path | None:
+    """Find the scores of a trained run's folder, or of one of its networks, in the same checkout; none where there are none."""
+    parts = run.absolute().parts
     ends = [end for end in range(len(parts) - 1) if parts[end : end + 2] == RUNS.parts]
     if not ends:
-        raise DataError(f"{run} does not lie under {RUNS}; name the folder of its scores")
+        return None
     root, inside = Path(*parts[: ends[-1]]), Path(*parts[ends[-1] + 2 :])
-    found = next(iter(sorted((root / SCORES).glob(f"*/{inside}"))), None)
+    return next(iter(sorted((root / SCORES).glob(f"*/{inside}"))), None)
+
+
+def _scores_of(run: Path) -> Path:
+    found = scores_of(run)
     if found is None:
-        raise DataError(f"{run} has no scores; evaluate it with `dvc repro evaluate@{inside.parts[0]}`")
+        raise DataError(
+            f"{run} has no scores under {SCORES} of its checkout; evaluate it with `dvc repro evaluate@RUN`"
+        )
     return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pqrst import artifact, cards, export, scored, seals
+from pqrst import artifact, comparison, export, handout, scored, seals
 from pqrst.errors import DataError
 from pqrst.files import whole, write_text
 from pqrst.predictors import NetworkPredictor
@@ -40,21 +40,15 @@ def write(run: Path, to: Path, pin: str = "") -> Path:
         _write_examples(predictor, partial)
         history = pd.read_csv(partial / artifact.HISTORY) if (partial / artifact.HISTORY).exists() else pd.DataFrame()
         about: Any = history.to_dict("records")
-        write_text(partial / CARD, cards.published(asdict(predictor.contract), about, scores_of(folder)))
+        write_text(partial / CARD, handout.card(asdict(predictor.contract), about, _scores(folder)))
         write_text(partial / "SHA256SUMS", _sums(partial))
     return to / CARD
 
 
-def scores_of(folder: Path) -> dict[str, Any] | None:
-    """Find what evaluation told of a network in the checkout that it lies in, data/runs/<run>/[<value>/]seed-N."""
-    runs = next(
-        (above for above in folder.absolute().parents if above.name == "runs" and above.parent.name == "data"), None
-    )
-    if runs is None:
-        return None
-    name = folder.absolute().relative_to(runs)
-    found = sorted((runs.parent / "scores").glob(f"*/{name}/scores.json"))
-    return scored.read(found[0]) if found else None
+def _scores(folder: Path) -> dict[str, Any] | None:
+    """Read what evaluation told of a network, where its checkout has it."""
+    kept = comparison.scores_of(folder)
+    return scored.read(kept / "scores.json") if kept else None
 
 
 def _write_program(predictor: NetworkPredictor, file: Path) -> None:
