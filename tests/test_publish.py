@@ -49,6 +49,7 @@ def test_an_example_runs_without_this_project(published, script):
     done = subprocess.run(
         [sys.executable, "-c", barred, script], cwd=published, capture_output=True, text=True, check=True
     )
+    assert done.stderr == ""
     said = [json.loads(line.replace("'", '"')) for line in done.stdout.splitlines()]
     expected = artifact.load(published).probabilities(np.load(published / "example.npy"))
     assert [list(one) for one in said] == [["N", "S", "V"]] * len(expected)

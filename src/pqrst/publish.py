@@ -106,8 +106,8 @@ import onnxruntime
 classes = json.load(open("contract.json"))["classes"]
 session = onnxruntime.InferenceSession("model.onnx")
 logits, probabilities = session.run(None, {{{named}}})
-for row in probabilities:
-    print({{name: round(float(p), 4) for name, p in zip(classes, row)}})
+for row in probabilities.tolist():
+    print({{name: round(p, 4) for name, p in zip(classes, row)}})
 '''
 OF_TORCH = '''\
 """Ask the network through torch alone. {rows} holds made-up rows, each {shape}; README.md says how a recording becomes such rows."""
@@ -120,6 +120,6 @@ import torch
 classes = json.load(open("contract.json"))["classes"]
 network = torch.export.load("model.pt2").module()
 logits, probabilities = network({placed})
-for row in probabilities:
-    print({{name: round(float(p), 4) for name, p in zip(classes, row)}})
+for row in probabilities.tolist():
+    print({{name: round(p, 4) for name, p in zip(classes, row)}})
 '''
